@@ -1,0 +1,142 @@
+//! The blocking pool: OS threads for calls that would hold up a worker.
+
+use crate::atomic::{AtomicU32, Ordering};
+use crate::clock;
+use crate::config;
+use crate::futex;
+use crate::join::JoinHandle;
+use crate::lock::Lock;
+use crate::remote::Unstarted;
+use crate::spawn;
+use crate::word::{BODY, HANDLE, NOWHERE};
+use std::collections::VecDeque;
+use std::io;
+use std::time::Duration;
+
+/// How long a thread of the pool waits for a job before it ends.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// Runs `f` on a thread of the blocking pool, so that a call that blocks (a file, a name, a C library) holds up no worker.
+///
+/// At most [`blocking_threads`](crate::RuntimeBuilder::blocking_threads) jobs run at once; the others wait their turn. Threads
+/// are started as needed, and end after 5 seconds without work. Never yields; [`join`](JoinHandle::join) does. Inside `f`,
+/// waits block the pool's thread. A job can't be killed; dropping the handle detaches it.
+///
+/// # Panics
+///
+/// If the system can't start the pool's first thread, or there is no memory for the job.
+///
+/// # Examples
+///
+/// ```
+/// let manifest = greenloop::spawn_blocking(|| std::fs::read_to_string("Cargo.toml"));
+/// assert!(manifest.join().unwrap()?.contains("[package]"));
+/// # std::io::Result::Ok(())
+/// ```
+#[track_caller]
+pub fn spawn_blocking<F, T>(f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let header = spawn::new_header::<F, T>(None, HANDLE | BODY, f);
+    let header = header.expect("failed to submit a job to the blocking pool");
+    // SAFETY: the header was made for a `T`, with `HANDLE`.
+    let handle = unsafe { JoinHandle::new(header) };
+    POOL.submit(Unstarted(header))
+        .expect("failed to start a thread of the blocking pool");
+    handle
+}
+
+struct Pool {
+    state: Lock<State>,
+    /// Counts the jobs: idle threads wait for it to change.
+    submitted: AtomicU32,
+}
+
+struct State {
+    jobs: VecDeque<Unstarted>,
+    threads: usize,
+    idle: usize,
+}
+
+static POOL: Pool = Pool {
+    state: Lock::new(State {
+        jobs: VecDeque::new(),
+        threads: 0,
+        idle: 0,
+    }),
+    submitted: AtomicU32::new(0),
+};
+
+impl Pool {
+    fn submit(&'static self, job: Unstarted) -> io::Result<()> {
+        let mut state = self.state.lock();
+        state.jobs.push_back(job);
+        // Release pairs with the Acquire in `next`: who sees the new count finds the job.
+        self.submitted.fetch_add(1, Ordering::Release);
+        let grow = state.jobs.len() > state.idle && state.threads < config::blocking_threads();
+        state.threads += usize::from(grow);
+        drop(state);
+        futex::wake_one(&self.submitted);
+        if grow { self.grow() } else { Ok(()) }
+    }
+
+    /// Starts a thread, which is counted already. Without one the job still runs if there is any other.
+    fn grow(&'static self) -> io::Result<()> {
+        let builder = std::thread::Builder::new().name("greenloop-blocking".into());
+        let started = builder.spawn(|| self.work());
+        let Err(error) = started else { return Ok(()) };
+        let mut state = self.state.lock();
+        state.threads -= 1;
+        if state.threads > 0 {
+            drop(state);
+            log::warn!("greenloop: a thread of the blocking pool could not be started: {error}");
+            return Ok(());
+        }
+        Err(error)
+    }
+
+    fn work(&self) {
+        let _abort = crate::abort::OnUnwind("a thread of the blocking pool");
+        while let Some(job) = self.next() {
+            run(job);
+        }
+    }
+
+    /// Waits for a job; none after a while of idleness, when the thread is counted out.
+    fn next(&self) -> Option<Unstarted> {
+        let deadline = clock::deadline(KEEP_ALIVE);
+        let mut state = self.state.lock();
+        loop {
+            if let Some(job) = state.jobs.pop_front() {
+                return Some(job);
+            }
+            if clock::now() >= deadline {
+                state.threads -= 1;
+                return None;
+            }
+            state.idle += 1;
+            let submitted = self.submitted.load(Ordering::Acquire);
+            drop(state);
+            futex::wait(&self.submitted, submitted, deadline);
+            state = self.state.lock();
+            state.idle -= 1;
+        }
+    }
+}
+
+fn run(job: Unstarted) {
+    // SAFETY: the job's slot is in use until its `BODY` is given up below.
+    let header = unsafe { job.0.as_ref() };
+    if header.word.start(NOWHERE) {
+        let body = header.body.get().expect("set when it was submitted");
+        // SAFETY: the room holds the closure, and nobody else has started the job.
+        unsafe { (body.run)(header) };
+        spawn::finish(header);
+    }
+    if header.word.release(BODY) {
+        // SAFETY: the handle is gone too, and the result with it.
+        unsafe { spawn::free_slot(job.0) };
+    }
+}

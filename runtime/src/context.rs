@@ -1,0 +1,131 @@
+//! `Context`: who runs on this OS thread now. The only file that touches a thread-local.
+
+use crate::header::Header;
+use crate::thread;
+use crate::word::NOWHERE;
+use crate::worker::Worker;
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::ptr::{self, NonNull};
+
+/// What an OS thread knows of itself: one for a worker or hub, one for an OS thread that has waited.
+#[derive(Default)]
+pub(crate) struct Context {
+    /// None on an OS thread that is neither worker nor hub.
+    worker: Cell<Option<NonNull<Worker>>>,
+    /// The green thread that runs now; the worker sets it at each switch.
+    pub(crate) green: Cell<Option<NonNull<Header>>>,
+    /// The block by which this OS thread itself waits, made at its first wait.
+    own: Cell<Option<NonNull<Header>>>,
+}
+
+thread_local! {
+    /// The one word that the runtime owns per OS thread. Constant and without destructor: a plain load.
+    static CURRENT: Cell<*const Context> = const { Cell::new(ptr::null()) };
+
+    /// Frees the context of an OS thread at its end; touched only when that is made.
+    static EXIT: Exit = const { Exit(Cell::new(ptr::null_mut())) };
+}
+
+impl Context {
+    /// The block by which the current code waits: the green thread's, else the OS thread's own.
+    fn waiter(&self) -> NonNull<Header> {
+        self.green.get().unwrap_or_else(|| {
+            self.own.get().unwrap_or_else(|| {
+                let own = thread::new_os_thread();
+                self.own.set(Some(own));
+                own
+            })
+        })
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        if let Some(own) = self.own.get() {
+            thread::free_os_thread(own);
+        }
+    }
+}
+
+struct Exit(Cell<*mut Context>);
+
+impl Drop for Exit {
+    fn drop(&mut self) {
+        CURRENT.set(ptr::null());
+        if !self.0.get().is_null() {
+            // SAFETY: made by `Box::into_raw` in `of_os_thread`, and nobody reaches it any more.
+            drop(unsafe { Box::from_raw(self.0.get()) });
+        }
+    }
+}
+
+/// The worker or hub of this OS thread.
+///
+/// The reference is good for as long as the caller's frame: code on a green thread runs only inside its worker's
+/// loop, and the loop's own frames lie within the worker's life. It must not be stored.
+#[inline]
+pub(crate) fn worker<'a>() -> Option<&'a Worker> {
+    let worker = current()?.worker.get()?;
+    // SAFETY: the worker outlives its context's time as the current one; it is of this OS thread only.
+    Some(unsafe { worker.as_ref() })
+}
+
+/// The green thread that runs now, and its worker; none on an OS thread or in a worker's own code.
+#[inline]
+pub(crate) fn green<'a>() -> Option<(&'a Worker, &'a Header)> {
+    let context = current()?;
+    let (header, worker) = (context.green.get()?, context.worker.get()?);
+    // SAFETY: a running green thread's slot is known to its worker (`BODY`), so it is not freed meanwhile; for the
+    // worker see `worker`.
+    Some(unsafe { (worker.as_ref(), header.as_ref()) })
+}
+
+#[inline]
+fn current<'a>() -> Option<&'a Context> {
+    // SAFETY: a context that is not null lives until it is replaced (`enter`) or its OS thread ends.
+    unsafe { CURRENT.get().as_ref() }
+}
+
+/// The index of this OS thread's worker or hub.
+pub(crate) fn home() -> usize {
+    worker().map_or(NOWHERE, Worker::index)
+}
+
+/// The block by which the current code waits and is woken.
+pub(crate) fn waiter() -> NonNull<Header> {
+    if CURRENT.get().is_null() {
+        of_os_thread();
+    }
+    current().expect("made just now").waiter()
+}
+
+/// Gives an OS thread that is no worker a context, until its end.
+#[cold]
+fn of_os_thread() {
+    let context = Box::into_raw(Box::<Context>::default());
+    CURRENT.set(context);
+    // When the thread's destructors have begun, the context is leaked: 40 bytes, once.
+    let _ = EXIT.try_with(|exit| exit.0.set(context));
+}
+
+/// Makes `context`, of `worker`, the current one of this OS thread, until the guard drops.
+pub(crate) fn enter<'a>(context: &'a Context, worker: &'a Worker) -> Entered<'a> {
+    context.worker.set(Some(NonNull::from(worker)));
+    Entered {
+        before: CURRENT.replace(context),
+        context: PhantomData,
+    }
+}
+
+/// Restores the context that was current before [`enter`].
+pub(crate) struct Entered<'a> {
+    before: *const Context,
+    context: PhantomData<&'a Context>,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        CURRENT.set(self.before);
+    }
+}

@@ -1,0 +1,84 @@
+//! `Coroutine`: a stack with a green thread on it, and the switch into and out of it.
+
+use crate::header::Header;
+use crate::stack::Stack;
+use std::backtrace::Backtrace;
+use std::cell::Cell;
+use std::ptr::NonNull;
+
+/// What a resume delivers to the suspended code.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Resume {
+    /// Go on.
+    Run,
+    /// Write down where you are, and suspend again.
+    Backtrace(NonNull<Option<Backtrace>>),
+}
+
+/// Why the code on the stack came back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Outcome {
+    /// It wants to go on, after the others.
+    Yielded,
+    /// It waits for an unpark.
+    Parked,
+    /// It has written its backtrace, and is suspended as before.
+    Looked,
+    /// It has ended; the stack is free.
+    Done,
+}
+
+/// The way back to the worker, known to the code on the stack.
+pub(crate) type Yielder = corosensei::Yielder<Resume, Outcome>;
+
+/// A green thread's stack and its saved registers.
+pub(crate) struct Coroutine(corosensei::Coroutine<Resume, Outcome, (), Stack>);
+
+impl Coroutine {
+    /// Prepares `entry(header)` to run on `stack`. `entry` must not unwind: nothing above it could catch that.
+    pub(crate) fn new(
+        stack: Stack,
+        header: NonNull<Header>,
+        entry: unsafe fn(NonNull<Header>),
+    ) -> Self {
+        let body = move |yielder: &Yielder, _: Resume| {
+            // SAFETY: the worker keeps the slot (`BODY`) until this coroutine has ended.
+            unsafe { header.as_ref() }.yielder.set(yielder);
+            // SAFETY: this is the green thread's own stack, at its first run, as `entry` demands.
+            unsafe { entry(header) };
+        };
+        Coroutine(corosensei::Coroutine::with_stack(stack, body))
+    }
+
+    /// Switches in, until the code there suspends itself or ends.
+    pub(crate) fn resume(&mut self, resume: Resume) -> Outcome {
+        match self.0.resume(resume) {
+            corosensei::CoroutineResult::Yield(outcome) => outcome,
+            corosensei::CoroutineResult::Return(()) => Outcome::Done,
+        }
+    }
+
+    /// Gives the stack back after [`Outcome::Done`].
+    pub(crate) fn into_stack(self) -> Stack {
+        self.0.into_stack()
+    }
+}
+
+/// Switches from the green thread `header` back to its worker; returns when it is resumed.
+///
+/// # Safety
+///
+/// The caller runs on the stack of `header`.
+pub(crate) unsafe fn suspend(header: &Header, outcome: Outcome) {
+    // SAFETY: set at the first run of this very stack, near whose top the yielder lies while it runs.
+    let yielder = unsafe { &*header.yielder.get() };
+    let mut outcome = outcome;
+    while let Resume::Backtrace(place) = yielder.suspend(outcome) {
+        // SAFETY: `Worker::backtrace` lends the place until this stack suspends again.
+        unsafe { *place.as_ptr() = Some(Backtrace::force_capture()) };
+        outcome = Outcome::Looked;
+    }
+}
+
+/// A place for a [`Yielder`] in a header.
+pub(crate) type YielderCell = Cell<*const Yielder>;

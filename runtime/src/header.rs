@@ -1,0 +1,291 @@
+//! `Header`: the control block of a green thread, and the slabs that such blocks live in.
+//!
+//! Header, closure and result are one slot. Slots are type-stable: their memory is never unmapped nor used for
+//! anything else, so a waker may keep a plain pointer and a generation for ever, and a dump may walk all slots
+//! while their owners run. An OS thread that waits has a slot too.
+
+use crate::atomic::AtomicPtr;
+use crate::coroutine::{Coroutine, YielderCell};
+use crate::inbox::Linked;
+use crate::lock::Lock;
+use crate::park::Unparker;
+use crate::stack::{Label, SizeClass};
+use crate::thread::Thread;
+use crate::word::Word;
+use std::alloc::{Layout, alloc};
+use std::cell::{Cell, UnsafeCell};
+use std::io;
+use std::mem::MaybeUninit;
+use std::panic::Location;
+use std::ptr::{self, NonNull};
+
+/// Bytes in a slot for the closure, later the result; bigger ones are boxed.
+pub(crate) const ROOM: usize = 64;
+
+/// The control block. Which thread may touch a field follows from `word` (see `word.rs`):
+/// unstarted: who spawned it, then who starts it; running and parked: its home; finished: who joins it.
+#[repr(C, align(64))]
+pub(crate) struct Header {
+    pub(crate) word: Word,
+    /// The link of the home worker's inbox; used only while a wake-up is on its way.
+    link: AtomicPtr<Header>,
+    /// Why a kill is due, if one is: only the home worker reads and writes it.
+    pub(crate) kill: Cell<Kill>,
+    /// The size class of its stack, and of the credit that it holds.
+    pub(crate) class: Cell<SizeClass>,
+    /// It has just accepted a connection: its next spawn is placed by load.
+    pub(crate) spread: Cell<bool>,
+    /// It may never leave the worker that spawned it.
+    pub(crate) local: Cell<bool>,
+    /// Where a switch to it will touch its stack; null while it has none.
+    pub(crate) stack_top: Cell<*const u8>,
+    pub(crate) yielder: YielderCell,
+    pub(crate) coroutine: UnsafeCell<Option<Coroutine>>,
+    pub(crate) body: Cell<Option<&'static BodyType>>,
+    pub(crate) joiner: Cell<Option<Unparker>>,
+    pub(crate) wait: Cell<Wait>,
+    pub(crate) thread: UnsafeCell<Option<Thread>>,
+    pub(crate) label: UnsafeCell<Label>,
+    room: UnsafeCell<Room>,
+}
+
+// SAFETY: `word` and `link` are atomics; every other field is touched by one thread at a time, the one that `word`
+// names, whose transitions are AcqRel.
+unsafe impl Sync for Header {}
+
+#[repr(C, align(16))]
+struct Room(MaybeUninit<[u8; ROOM]>);
+
+impl Linked for Header {
+    fn link(&self) -> &AtomicPtr<Header> {
+        &self.link
+    }
+}
+
+/// What a green thread has been told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Kill {
+    #[default]
+    None,
+    /// Its hub ends: every wait unwinds.
+    Teardown,
+}
+
+/// What a parked thread waits for: for reports of deadlocks, and for dumps.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Wait {
+    /// `thread::park`, or a primitive that has not said more.
+    #[default]
+    Unpark,
+    Sleep,
+    Read,
+    Write,
+    Join(NonNull<Header>),
+    Scope,
+}
+
+/// What can be done with the closure or result in a slot, whose types are forgotten elsewhere.
+#[derive(Debug)]
+pub(crate) struct BodyType {
+    /// Runs the closure and leaves the result. On the green thread's own stack.
+    pub(crate) run: unsafe fn(&Header),
+    /// Drops the closure and leaves `Err(Killed)`.
+    pub(crate) cancel: unsafe fn(&Header),
+    /// Leaves `Err(Killed)` in an empty room.
+    pub(crate) abandon: unsafe fn(&Header),
+    /// Drops the result.
+    pub(crate) drop_result: unsafe fn(&Header),
+}
+
+impl Header {
+    fn free() -> Self {
+        Header {
+            word: Word::default(),
+            link: AtomicPtr::default(),
+            kill: Cell::default(),
+            class: Cell::default(),
+            spread: Cell::new(false),
+            local: Cell::new(false),
+            stack_top: Cell::new(ptr::null()),
+            yielder: Cell::new(ptr::null()),
+            coroutine: UnsafeCell::new(None),
+            body: Cell::new(None),
+            joiner: Cell::new(None),
+            wait: Cell::default(),
+            thread: UnsafeCell::new(None),
+            label: UnsafeCell::new(Label {
+                name: None,
+                location: Location::caller(),
+            }),
+            room: UnsafeCell::new(Room(MaybeUninit::uninit())),
+        }
+    }
+
+    /// Leaves `value` in the slot: the closure, later the result.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the one thread that `word` names, and the room is empty.
+    pub(crate) unsafe fn store<V>(&self, value: V) {
+        if const { Self::fits::<V>() } {
+            // SAFETY: `V` fits in size and alignment, and the room is the caller's.
+            unsafe { self.room.get().cast::<V>().write(value) };
+        } else {
+            // SAFETY: a box fits.
+            unsafe { self.room.get().cast::<Box<V>>().write(Box::new(value)) };
+        }
+    }
+
+    /// Takes out what `store` left.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the one thread that `word` names, and the room holds a `V`.
+    pub(crate) unsafe fn take<V>(&self) -> V {
+        if const { Self::fits::<V>() } {
+            // SAFETY: `store` wrote a `V` here by the same test, and the caller takes it once.
+            unsafe { self.room.get().cast::<V>().read() }
+        } else {
+            // SAFETY: `store` wrote a box here by the same test.
+            *unsafe { self.room.get().cast::<Box<V>>().read() }
+        }
+    }
+
+    const fn fits<V>() -> bool {
+        size_of::<V>() <= ROOM && align_of::<V>() <= align_of::<Room>()
+    }
+
+    /// Its public face: id, name, waker.
+    ///
+    /// # Safety
+    ///
+    /// The caller knows the slot (`BODY` or `HANDLE`) and it is neither being spawned nor freed.
+    pub(crate) unsafe fn thread(&self) -> &Thread {
+        // SAFETY: written before the word leaves `free`, and cleared only when nobody knows the slot.
+        unsafe { &*self.thread.get() }
+            .as_ref()
+            .expect("a slot in use has a thread")
+    }
+
+    /// Its name and birthplace.
+    ///
+    /// # Safety
+    ///
+    /// As for `thread`.
+    pub(crate) unsafe fn label(&self) -> &Label {
+        // SAFETY: as in `thread`.
+        unsafe { &*self.label.get() }
+    }
+
+    /// Makes the slot free again: the caller was the last who knew it.
+    ///
+    /// # Safety
+    ///
+    /// `Word::release` told the caller so, and the room is empty.
+    pub(crate) unsafe fn clear(&self) {
+        self.kill.take();
+        self.joiner.take();
+        self.spread.set(false);
+        // SAFETY: nobody else knows the slot.
+        unsafe { *self.thread.get() = None };
+        // SAFETY: as above.
+        unsafe { (*self.label.get()).name = None };
+        self.word.free();
+    }
+}
+
+/// Free slots at hand, for one thread's use.
+#[derive(Debug)]
+pub(crate) struct HeaderCache {
+    free: Vec<Free>,
+}
+
+/// A slot that nobody else knows.
+#[derive(Debug)]
+struct Free(NonNull<Header>);
+
+// SAFETY: a free slot is owned by whoever holds this, and `Header` is `Sync`.
+unsafe impl Send for Free {}
+
+/// How many slots move between a cache and the depot at once, and are made at once.
+const BATCH: usize = 128;
+
+/// The free slots that no cache holds.
+static DEPOT: Lock<Vec<Free>> = Lock::new(Vec::new());
+
+/// All slots ever made, in arrays of `BATCH`: for reports. Only grows.
+static SLABS: Lock<Vec<&'static [Header]>> = Lock::new(Vec::new());
+
+impl HeaderCache {
+    pub(crate) const fn new() -> Self {
+        HeaderCache { free: Vec::new() }
+    }
+
+    /// Takes a free slot; an error if there is no memory for more.
+    pub(crate) fn take(&mut self) -> io::Result<NonNull<Header>> {
+        if self.free.is_empty() {
+            self.refill()?;
+        }
+        Ok(self.free.pop().expect("refilled above").0)
+    }
+
+    /// Gives a slot back, which nobody else may know.
+    pub(crate) fn put(&mut self, header: NonNull<Header>) {
+        self.free.push(Free(header));
+        if self.free.len() >= 3 * BATCH {
+            let surplus = self.free.drain(..2 * BATCH);
+            DEPOT.lock().extend(surplus);
+        }
+    }
+
+    #[cold]
+    fn refill(&mut self) -> io::Result<()> {
+        let mut depot = DEPOT.lock();
+        let rest = depot.len().saturating_sub(BATCH);
+        self.free.extend(depot.drain(rest..));
+        drop(depot);
+        if self.free.is_empty() {
+            self.free.extend(
+                new_slab()?
+                    .iter()
+                    .rev()
+                    .map(|header| Free(NonNull::from(header))),
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Drop for HeaderCache {
+    fn drop(&mut self) {
+        DEPOT.lock().append(&mut self.free);
+    }
+}
+
+/// Makes `BATCH` free slots.
+fn new_slab() -> io::Result<&'static [Header]> {
+    let layout = Layout::array::<Header>(BATCH).expect("a small constant");
+    // SAFETY: the layout has a size that is not zero.
+    let memory = unsafe { alloc(layout) }.cast::<Header>();
+    if memory.is_null() {
+        let what = format!(
+            "no memory for {BATCH} more green thread headers ({} bytes)",
+            layout.size()
+        );
+        return Err(io::Error::new(io::ErrorKind::OutOfMemory, what));
+    }
+    for index in 0..BATCH {
+        // SAFETY: `index` lies within the array just allocated, which nobody else knows.
+        unsafe { memory.add(index).write(Header::free()) };
+    }
+    // SAFETY: all `BATCH` headers are initialised, and the memory is never freed.
+    let slab = unsafe { std::slice::from_raw_parts(memory, BATCH) };
+    SLABS.lock().push(slab);
+    Ok(slab)
+}
+
+/// Visits all slots, free ones included: whoever looks must go by the word.
+pub(crate) fn for_each_slot(mut visit: impl FnMut(&'static Header)) {
+    let slabs = SLABS.lock().clone();
+    slabs.into_iter().flatten().for_each(&mut visit);
+}

@@ -1,0 +1,47 @@
+//! The runtime of greenloop: scheduler, coroutines, stacks, reactor, timers.
+//!
+//! Use it through the `greenloop` crate, whose documentation is the guide. How it works is told in `ARCHITECTURE.md`.
+
+mod abort;
+mod atomic;
+mod blocking;
+#[doc(hidden)]
+pub mod cast;
+mod clock;
+mod config;
+mod context;
+mod coroutine;
+mod futex;
+mod header;
+mod hub;
+mod idle;
+mod inbox;
+mod join;
+mod killed;
+mod lock;
+mod panic_count;
+mod park;
+mod reactor;
+mod remote;
+mod scheduler;
+mod scope;
+mod source;
+mod spawn;
+mod stack;
+pub mod thread;
+mod timer;
+mod wait_queue;
+mod word;
+mod worker;
+
+pub use blocking::spawn_blocking;
+pub use config::{Runtime, RuntimeBuilder};
+pub use hub::run;
+pub use join::{JoinHandle, Joinable, LocalJoinHandle, joinall};
+pub use killed::Killed;
+pub use scope::{Scope, ScopedJoinHandle, scope};
+pub use source::Source;
+#[doc(hidden)]
+pub use spawn::spread_next_spawn;
+pub use spawn::{Builder, spawn, spawn_later, spawn_local, yield_now};
+pub use thread::sleep;

@@ -1,0 +1,144 @@
+//! Parking: the one way to wait, and `Unparker`, the one way to wake.
+//!
+//! std's token protocol: an unpark that comes before the park makes it return at once. A park may return for no
+//! reason; every wait in the runtime is a loop around its own condition. `Thread::unpark` has a token of its own
+//! beside, so that a wait inside a library call does not eat what the user's `park` is to find.
+
+use crate::context;
+use crate::coroutine::{self, Outcome};
+use crate::header::{Header, Kill, Wait};
+use crate::killed::Killed;
+use crate::panic_count;
+use crate::timer::Timer;
+use crate::word::{OS_THREAD, TOKEN, USER_TOKEN, Unpark};
+use crate::worker::Worker;
+use crate::{clock, futex, remote};
+use std::ptr::NonNull;
+
+/// Wakes one thread, green or not. Two words, freely copied; one that comes too late does nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unparker {
+    header: NonNull<Header>,
+    generation: u32,
+}
+
+// SAFETY: it only reaches the slot's atomics, and slots live for ever.
+unsafe impl Send for Unparker {}
+// SAFETY: as above.
+unsafe impl Sync for Unparker {}
+
+impl Unparker {
+    /// The waker of the code that calls this.
+    pub(crate) fn current() -> Self {
+        let header = context::waiter();
+        // SAFETY: slots are never freed.
+        Unparker::new(header, unsafe { header.as_ref() }.word.load().generation())
+    }
+
+    pub(crate) fn new(header: NonNull<Header>, generation: u32) -> Self {
+        Unparker { header, generation }
+    }
+
+    /// Makes the thread's current or next park return.
+    pub(crate) fn unpark(self) {
+        self.wake(0);
+    }
+
+    /// [`Unparker::unpark`], and leaves the token for `thread::park`.
+    pub(crate) fn unpark_by_user(self) {
+        self.wake(USER_TOKEN);
+    }
+
+    fn wake(self, flags: u64) {
+        // SAFETY: slots are never freed.
+        let header = unsafe { self.header.as_ref() };
+        let worker = context::worker();
+        match header.word.unpark(self.generation, context::home(), flags) {
+            Unpark::Done => {}
+            Unpark::Requeue => worker.expect("its home is here").push(self.header),
+            Unpark::Deliver(word) if word.has(OS_THREAD) => futex::wake_one(header.word.futex()),
+            Unpark::Deliver(word) => remote::deliver(word.home(), self.header),
+        }
+    }
+}
+
+/// Waits for an unpark or `deadline`; a kill unwinds out of it.
+pub(crate) fn park(deadline: u64, wait: Wait) {
+    match context::green() {
+        Some((worker, header)) => {
+            deliver_kill(header);
+            park_green(worker, header, deadline, wait);
+            deliver_kill(header);
+        }
+        None => park_os_thread(deadline),
+    }
+}
+
+/// Waits for an unpark or `deadline`; a kill has to wait.
+pub(crate) fn park_uncancellable(deadline: u64, wait: Wait) {
+    match context::green() {
+        Some((worker, header)) => park_green(worker, header, deadline, wait),
+        None => park_os_thread(deadline),
+    }
+}
+
+/// Lets all others of this worker run first.
+pub(crate) fn yield_now() {
+    match context::green() {
+        Some((_, header)) => {
+            switch_out(header, Outcome::Yielded);
+            deliver_kill(header);
+        }
+        None => std::thread::yield_now(),
+    }
+}
+
+fn park_green(worker: &Worker, header: &Header, deadline: u64, wait: Wait) {
+    if header.word.take(TOKEN) {
+        return;
+    }
+    let before = header.wait.replace(wait);
+    if deadline == clock::NEVER {
+        switch_out(header, Outcome::Parked);
+    } else {
+        let timer = Timer::new(deadline, Unparker::current());
+        // SAFETY: it is new, so not linked; it stays on this frame until it is removed below, as nothing here unwinds.
+        unsafe { worker.timers().insert(NonNull::from(&timer)) };
+        switch_out(header, Outcome::Parked);
+        // SAFETY: it was inserted into this worker's timers, which a started green thread never leaves.
+        unsafe { worker.timers().remove(NonNull::from(&timer)) };
+    }
+    header.wait.set(before);
+}
+
+/// Switches to the worker. Siblings must not see this thread's panic, nor it theirs: std counts per OS thread.
+fn switch_out(header: &Header, outcome: Outcome) {
+    let saved = std::thread::panicking().then(panic_count::save_and_clear);
+    // SAFETY: `header` is the running green thread (all callers have it from `context::green`), on its own stack.
+    unsafe { coroutine::suspend(header, outcome) };
+    if let Some(saved) = saved {
+        panic_count::restore(saved);
+    }
+}
+
+/// Unwinds the green thread if it has been killed, unless it unwinds already.
+fn deliver_kill(header: &Header) {
+    if header.kill.get() == Kill::Teardown && !std::thread::panicking() {
+        std::panic::resume_unwind(Box::new(Killed::new()));
+    }
+}
+
+/// Blocks the OS thread itself.
+fn park_os_thread(deadline: u64) {
+    // SAFETY: this OS thread's own slot, which it keeps until its end.
+    let word = &unsafe { context::waiter().as_ref() }.word;
+    if !word.park() {
+        return;
+    }
+    let parked = word.load();
+    if !parked.has(TOKEN) && clock::now() < deadline {
+        // The lower half holds state and token: the kernel sleeps only if no token has come since.
+        futex::wait(word.futex(), parked.0 as u32, deadline);
+    }
+    word.resume();
+}

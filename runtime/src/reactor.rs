@@ -1,0 +1,264 @@
+//! `Reactor`: turns the kernel's readiness events, and the time, into unparks. The only file that knows mio.
+
+use crate::clock::{self, NEVER};
+use crate::lock::Lock;
+use crate::wait_queue::WaitQueue;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Registry, Token, Waker};
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+const WAKER: Token = Token(0);
+const TIMER: Token = Token(1);
+
+/// How late a timer may fire, so that neighbours share a wake-up.
+const SLACK: u64 = 50_000;
+
+const EVENTS: usize = 1024;
+
+/// The part that its worker alone uses.
+#[derive(Debug)]
+pub(crate) struct Reactor {
+    poll: RefCell<Poll>,
+    events: RefCell<Events>,
+    timer: OwnedFd,
+    /// When the timer descriptor goes off; `NEVER` if it is not armed.
+    armed: Cell<u64>,
+    /// How many green threads wait for a descriptor: without any there is no need to look.
+    waiting: Cell<usize>,
+}
+
+/// The part that other threads may use.
+#[derive(Debug)]
+pub(crate) struct Outside {
+    registry: Registry,
+    waker: Waker,
+    /// Registrations of this reactor that no source uses.
+    free: Lock<Vec<Free>>,
+}
+
+/// A descriptor known to one reactor. Belongs to that reactor for ever, and is used for one descriptor after another;
+/// its generation tells their events apart.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    pub(crate) home: usize,
+    generation: AtomicU32,
+    fd: Cell<RawFd>,
+    pub(crate) readers: WaitQueue,
+    pub(crate) writers: WaitQueue,
+}
+
+#[derive(Debug)]
+struct Free(NonNull<Registration>);
+
+// SAFETY: a free registration has no waiters and no source, so its cells are reached through this alone.
+unsafe impl Send for Free {}
+
+impl Reactor {
+    pub(crate) fn new() -> io::Result<(Reactor, Outside)> {
+        let poll = Poll::new()?;
+        let registry = poll.registry().try_clone()?;
+        let waker = Waker::new(&registry, WAKER)?;
+        let timer = new_timer()?;
+        registry.register(&mut SourceFd(&timer.as_raw_fd()), TIMER, Interest::READABLE)?;
+        let reactor = Reactor {
+            poll: RefCell::new(poll),
+            events: RefCell::new(Events::with_capacity(EVENTS)),
+            timer,
+            armed: Cell::new(NEVER),
+            waiting: Cell::new(0),
+        };
+        Ok((
+            reactor,
+            Outside {
+                registry,
+                waker,
+                free: Lock::new(Vec::new()),
+            },
+        ))
+    }
+
+    /// Does a green thread wait for a descriptor?
+    pub(crate) fn has_waiters(&self) -> bool {
+        self.waiting.get() != 0
+    }
+
+    /// Counts a green thread that waits for a descriptor, until the guard drops.
+    pub(crate) fn waiting(&self) -> Waiting<'_> {
+        self.waiting.set(self.waiting.get() + 1);
+        Waiting(self)
+    }
+
+    /// Makes events into unparks, waiting for the first one for at most `timeout` (`None`: for ever).
+    pub(crate) fn poll(&self, timeout: Option<Duration>) {
+        let mut events = self.events.borrow_mut();
+        match self.poll.borrow_mut().poll(&mut events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return,
+            result => result.expect("epoll_wait on a valid descriptor"),
+        }
+        for event in events.iter() {
+            match event.token() {
+                WAKER => {}
+                TIMER => self.armed.set(NEVER),
+                token => dispatch(token, event),
+            }
+        }
+    }
+
+    /// Sees to it that a wait ends soon after `deadline`. An earlier alarm is left as it is: most timers are
+    /// cancelled, and one needless wake-up is cheaper than a system call for each.
+    pub(crate) fn set_alarm(&self, deadline: u64) {
+        let latest = deadline.saturating_add(SLACK);
+        if self.armed.get() > latest {
+            set_timer(&self.timer, latest);
+            self.armed.set(latest);
+        }
+    }
+}
+
+/// One green thread that waits for a descriptor.
+pub(crate) struct Waiting<'a>(&'a Reactor);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.set(self.0.waiting.get() - 1);
+    }
+}
+
+fn dispatch(token: Token, event: &mio::event::Event) {
+    let registration = ptr::with_exposed_provenance::<Registration>(token.0 & ADDRESS);
+    // SAFETY: tokens other than the two above are made from registrations, which live for ever.
+    let registration = unsafe { &*registration };
+    // A registration is freed by any thread, but used again only by this one: whoever waits in it now waits here,
+    // and one that is woken by another descriptor's late event looks again.
+    if registration.token() != token {
+        return;
+    }
+    let ended = event.is_error() || event.is_read_closed() && event.is_write_closed();
+    if event.is_readable() || event.is_read_closed() || ended {
+        registration.readers.wake_all();
+    }
+    if event.is_writable() || event.is_write_closed() || ended {
+        registration.writers.wake_all();
+    }
+}
+
+/// The bits of a token that are the registration's address; the others are of its generation.
+const ADDRESS: usize = (1 << 48) - 1;
+
+impl Registration {
+    fn token(&self) -> Token {
+        let address = ptr::from_ref(self).expose_provenance();
+        Token(address | (self.generation.load(Ordering::Relaxed) as usize) << 48)
+    }
+
+    fn new(home: usize) -> NonNull<Registration> {
+        let registration = Box::leak(Box::new(Registration {
+            home,
+            generation: AtomicU32::new(0),
+            fd: Cell::new(-1),
+            readers: WaitQueue::default(),
+            writers: WaitQueue::default(),
+        }));
+        let address = ptr::from_ref(registration).expose_provenance();
+        assert!(
+            address & !ADDRESS == 0,
+            "the heap lies beyond the 48 bits that a token has room for"
+        );
+        NonNull::from(registration)
+    }
+}
+
+impl Outside {
+    /// Ends the wait of the reactor.
+    pub(crate) fn wake(&self) {
+        self.waker
+            .wake()
+            .expect("a write to the waker's descriptor");
+    }
+
+    /// Makes `fd` known to this reactor, whose worker, `home`, is the caller.
+    pub(crate) fn register(&self, home: usize, fd: RawFd) -> io::Result<NonNull<Registration>> {
+        let free = self.free.lock().pop();
+        let registration = free.map_or_else(|| Registration::new(home), |free| free.0);
+        // SAFETY: registrations live for ever; this one was free, so no other thread reaches its cells.
+        let known = unsafe { registration.as_ref() };
+        known.fd.set(fd);
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let mut result = self
+            .registry
+            .register(&mut SourceFd(&fd), known.token(), both);
+        // An earlier owner of this description was taken out of our hands while registered.
+        if result
+            .as_ref()
+            .is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists)
+        {
+            result = self
+                .registry
+                .reregister(&mut SourceFd(&fd), known.token(), both);
+        }
+        result.inspect_err(|_| self.recycle(registration))?;
+        Ok(registration)
+    }
+
+    /// Makes the reactor forget the descriptor. On any thread; nobody may wait in it.
+    pub(crate) fn deregister(&self, registration: NonNull<Registration>) {
+        // SAFETY: registrations live for ever. The source that gives it up is the only one who reaches `fd`.
+        let fd = unsafe { registration.as_ref() }.fd.get();
+        // It fails if whoever owned the descriptor has closed it behind our back: then it is forgotten already.
+        let _ = self.registry.deregister(&mut SourceFd(&fd));
+        self.recycle(registration);
+    }
+
+    fn recycle(&self, registration: NonNull<Registration>) {
+        // SAFETY: registrations live for ever.
+        let generation = &unsafe { registration.as_ref() }.generation;
+        // Only the owner of the registration changes it, and a late event that sees the old one does no harm. 16 bits
+        // of it fit into a token.
+        generation.store(
+            (generation.load(Ordering::Relaxed) + 1) & 0xffff,
+            Ordering::Relaxed,
+        );
+        self.free.lock().push(Free(registration));
+    }
+}
+
+fn new_timer() -> io::Result<OwnedFd> {
+    // SAFETY: no pointers are passed.
+    let fd = unsafe {
+        libc::timerfd_create(
+            libc::CLOCK_MONOTONIC,
+            libc::TFD_NONBLOCK | libc::TFD_CLOEXEC,
+        )
+    };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just given this descriptor to us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn set_timer(timer: &OwnedFd, at: u64) {
+    let never = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    let value = libc::itimerspec {
+        it_interval: never,
+        it_value: clock::timespec(at),
+    };
+    // SAFETY: the descriptor is a timer, `value` outlives the call, and the old value is not asked for.
+    let result = unsafe {
+        libc::timerfd_settime(
+            timer.as_raw_fd(),
+            libc::TFD_TIMER_ABSTIME,
+            &value,
+            ptr::null_mut(),
+        )
+    };
+    assert_eq!(result, 0, "timerfd_settime with a valid time");
+}

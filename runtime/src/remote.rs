@@ -1,0 +1,104 @@
+//! `Remote`: the part of a worker or hub that other threads may touch, and the table in which they find it.
+
+use crate::atomic::{AtomicPtr, AtomicU32, Ordering};
+use crate::header::Header;
+use crate::inbox::Inbox;
+use crate::lock::Lock;
+use crate::reactor;
+use crossbeam_deque::{Injector, Stealer};
+use std::io;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::AtomicUsize;
+
+/// A green thread that no worker has started: it may run anywhere. Whoever holds it holds its `BODY`.
+#[derive(Debug)]
+pub(crate) struct Unstarted(pub(crate) NonNull<Header>);
+
+// SAFETY: its closure is `Send` (or it was pinned by `Header::local` and never leaves its worker's own queue), and
+// `Header` is `Sync`.
+unsafe impl Send for Unstarted {}
+
+/// Made once and never freed, since a waker may hold it at any time; that of a hub is used again by a later one.
+pub(crate) struct Remote {
+    pub(crate) index: usize,
+    /// Wake-ups of started green threads that live here.
+    pub(crate) inbox: Inbox<Header>,
+    /// Unstarted ones from outside, to be stolen as well.
+    pub(crate) injector: Injector<Unstarted>,
+    /// Unstarted ones spawned here.
+    pub(crate) stealer: Stealer<Unstarted>,
+    pub(crate) reactor: reactor::Outside,
+    /// Live green threads that have this home; written by the worker alone.
+    pub(crate) live: AtomicUsize,
+    /// Switches so far, wrapping; written by the worker alone.
+    pub(crate) switches: AtomicU32,
+}
+
+const MAX_HOMES: usize = 4096;
+
+/// Null, then for ever one remote; set under `NEXT`'s lock.
+static HOMES: [AtomicPtr<Remote>; MAX_HOMES] =
+    [const { AtomicPtr::new(ptr::null_mut()) }; MAX_HOMES];
+static NEXT: Lock<usize> = Lock::new(0);
+
+impl Remote {
+    /// Makes one and enters it into the table.
+    pub(crate) fn new(
+        stealer: Stealer<Unstarted>,
+        reactor: reactor::Outside,
+    ) -> io::Result<&'static Remote> {
+        let mut next = NEXT.lock();
+        let index = *next;
+        let Some(home) = HOMES.get(index) else {
+            let what = format!("more than {MAX_HOMES} workers and hubs at once");
+            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, what));
+        };
+        let remote = Box::leak(Box::new(Remote {
+            index,
+            inbox: Inbox::new(),
+            injector: Injector::new(),
+            stealer,
+            reactor,
+            live: AtomicUsize::new(0),
+            switches: AtomicU32::new(0),
+        }));
+        // Release pairs with the Acquire of `at`.
+        home.store(remote, Ordering::Release);
+        *next += 1;
+        Ok(remote)
+    }
+
+    /// Ends the worker's sleep, so that it looks around; false if it does not sleep.
+    pub(crate) fn wake(&self) -> bool {
+        let slept = self.inbox.nudge();
+        if slept {
+            self.reactor.wake();
+        }
+        slept
+    }
+
+    /// How many green threads it has, started and unstarted.
+    pub(crate) fn load(&self) -> usize {
+        self.live.load(Ordering::Relaxed) + self.injector.len() + self.stealer.len()
+    }
+
+    pub(crate) fn has_unstarted(&self) -> bool {
+        !self.injector.is_empty() || !self.stealer.is_empty()
+    }
+}
+
+/// The remote of the worker or hub `home`, which must have come from a green thread's word.
+pub(crate) fn at(home: usize) -> &'static Remote {
+    // SAFETY: never freed once set, and set before any green thread could name it as its home.
+    unsafe { HOMES[home].load(Ordering::Acquire).as_ref() }.expect("a green thread's home exists")
+}
+
+/// Hands a wake-up of `header` to its home. Only who got `Unpark::Deliver` calls it.
+pub(crate) fn deliver(home: usize, header: NonNull<Header>) {
+    let remote = at(home);
+    // SAFETY: it is parked with a token, and only this delivery can change that: so it is in no inbox, and its slot
+    // stays in use until the home worker has taken it out.
+    if unsafe { remote.inbox.push(header) } {
+        remote.reactor.wake();
+    }
+}

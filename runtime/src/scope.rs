@@ -1,0 +1,249 @@
+//! `scope`: green threads that borrow from their spawner's stack, as std's.
+
+use crate::clock::NEVER;
+use crate::header::Wait;
+use crate::join::{JoinHandle, Joinable, sealed};
+use crate::park::{self, Unparker};
+use crate::spawn::Builder;
+use crate::thread::Thread;
+use std::cell::UnsafeCell;
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::Result;
+
+/// Runs `f`, which may spawn green threads that borrow from outside of it, and waits until all of them have ended.
+///
+/// The wait can't be cut short: a kill of the owner takes effect only when all its children have ended.
+///
+/// # Panics
+///
+/// With `f`'s panic, or if a green thread of the scope panicked that nobody joined.
+///
+/// # Examples
+///
+/// ```
+/// let mut numbers = vec![1, 2, 3];
+/// let sum = greenloop::scope(|s| {
+///     let sum = s.spawn(|| numbers.iter().sum::<i32>());
+///     sum.join().unwrap()
+/// });
+/// numbers.push(sum);
+/// assert_eq!(numbers, [1, 2, 3, 6]);
+/// ```
+#[track_caller]
+pub fn scope<'env, F, T>(f: F) -> T
+where
+    F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
+{
+    let data = ScopeData {
+        running: AtomicUsize::new(0),
+        panicked: AtomicBool::new(false),
+        owner: Unparker::current(),
+    };
+    let scope = Scope {
+        data: Arc::new(data),
+        scope: PhantomData,
+        env: PhantomData,
+    };
+    let result = catch_unwind(AssertUnwindSafe(|| f(&scope)));
+    // Acquire pairs with the Release in `ScopeData::end`: what the children did has happened.
+    while scope.data.running.load(Ordering::Acquire) != 0 {
+        park::park_uncancellable(NEVER, Wait::Scope);
+    }
+    match result {
+        Err(payload) => resume_unwind(payload),
+        Ok(_) if scope.data.panicked.load(Ordering::Relaxed) => {
+            panic!("a scoped green thread panicked")
+        }
+        Ok(result) => result,
+    }
+}
+
+/// A scope in which to spawn; see [`scope`].
+///
+/// # Examples
+///
+/// ```
+/// let words = ["a", "b"];
+/// greenloop::scope(|s| {
+///     for word in &words {
+///         s.spawn(move || assert_eq!(word.len(), 1));
+///     }
+/// });
+/// ```
+pub struct Scope<'scope, 'env: 'scope> {
+    data: Arc<ScopeData>,
+    // Invariant in both, as in std: a scope must not be taken for one that lives longer.
+    scope: PhantomData<&'scope mut &'scope ()>,
+    env: PhantomData<&'env mut &'env ()>,
+}
+
+struct ScopeData {
+    /// Children whose results may still be dropped.
+    running: AtomicUsize,
+    /// A child panicked, and nobody took the payload.
+    panicked: AtomicBool,
+    owner: Unparker,
+}
+
+impl ScopeData {
+    fn end(&self, unhandled_panic: bool) {
+        if unhandled_panic {
+            self.panicked.store(true, Ordering::Relaxed);
+        }
+        let owner = self.owner;
+        if self.running.fetch_sub(1, Ordering::Release) == 1 {
+            owner.unpark();
+        }
+    }
+}
+
+/// Where a child leaves its result. The last one who knows it drops the result, and only then the child has ended:
+/// it may borrow from the scope.
+struct Packet<'scope, T> {
+    scope: Arc<ScopeData>,
+    result: UnsafeCell<Option<Result<T>>>,
+    lifetime: PhantomData<&'scope ()>,
+}
+
+// SAFETY: the child writes the result before it ends, and the joiner reads it after the join.
+unsafe impl<T: Send> Sync for Packet<'_, T> {}
+
+impl<T> Drop for Packet<'_, T> {
+    fn drop(&mut self) {
+        let unhandled_panic = matches!(self.result.get_mut(), Some(Err(_)));
+        let result = self.result.get_mut().take();
+        // A panic in the result's destructor has been reported by the hook. It must not keep the scope waiting.
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(result)));
+        let panicked_again = dropped.map_err(std::mem::forget).is_err();
+        self.scope.end(unhandled_panic || panicked_again);
+    }
+}
+
+impl<'scope> Scope<'scope, '_> {
+    /// Spawns a green thread in the scope.
+    ///
+    /// # Panics
+    ///
+    /// As [`spawn`](crate::spawn()).
+    #[track_caller]
+    pub fn spawn<F, T>(&'scope self, f: F) -> ScopedJoinHandle<'scope, T>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        Builder::new()
+            .spawn_scoped(self, f)
+            .expect("failed to spawn a green thread")
+    }
+}
+
+impl Builder {
+    /// Spawns a green thread in `scope`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`spawn`](Builder::spawn).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let number = 7;
+    /// greenloop::scope(|s| {
+    ///     let named = greenloop::Builder::new().name("reader".into());
+    ///     assert_eq!(named.spawn_scoped(s, || number + 1)?.join().unwrap(), 8);
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[track_caller]
+    pub fn spawn_scoped<'scope, F, T>(
+        self,
+        scope: &'scope Scope<'scope, '_>,
+        f: F,
+    ) -> io::Result<ScopedJoinHandle<'scope, T>>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        scope.data.running.fetch_add(1, Ordering::Relaxed);
+        // From here on the packet's drop counts the child out again, also if the spawn fails.
+        let packet = Arc::new(Packet {
+            scope: scope.data.clone(),
+            result: UnsafeCell::new(None),
+            lifetime: PhantomData,
+        });
+        let theirs = packet.clone();
+        let body = move || {
+            let packet = theirs;
+            let result = catch_unwind(AssertUnwindSafe(f));
+            // SAFETY: until the child has ended nobody else looks at the result.
+            unsafe { *packet.result.get() = Some(result) };
+        };
+        // SAFETY: `scope` waits until the packet is gone, which the closure owns: all that the closure and the result
+        // borrow lives for 'scope. Both are `Send`; the slot's own result is `()`.
+        let inner = unsafe { self.spawn_unchecked(body) }?;
+        Ok(ScopedJoinHandle { inner, packet })
+    }
+}
+
+/// The right to join a green thread of a scope.
+pub struct ScopedJoinHandle<'scope, T> {
+    inner: JoinHandle<()>,
+    packet: Arc<Packet<'scope, T>>,
+}
+
+impl<T> ScopedJoinHandle<'_, T> {
+    /// Waits for the end, and returns the result: `Err` with the payload if it panicked. Yields.
+    ///
+    /// # Errors
+    ///
+    /// The payload of a panic.
+    pub fn join(self) -> Result<T> {
+        self.inner.join()?;
+        // SAFETY: the child has ended, so it looks at the result no more, and this handle is the only other one.
+        let result = unsafe { (*self.packet.result.get()).take() };
+        result.expect("a child that has run leaves a result")
+    }
+
+    /// Returns the green thread's public face: name, id, `unpark`.
+    pub fn thread(&self) -> &Thread {
+        self.inner.thread()
+    }
+
+    /// Has it ended? Never waits.
+    pub fn is_finished(&self) -> bool {
+        self.inner.is_finished()
+    }
+}
+
+impl<T> sealed::Sealed for ScopedJoinHandle<'_, T> {}
+
+impl<T> Joinable for ScopedJoinHandle<'_, T> {
+    type Output = T;
+
+    fn join(self) -> Result<T> {
+        self.join()
+    }
+}
+
+impl fmt::Debug for Scope<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let running = self.data.running.load(Ordering::Relaxed);
+        f.debug_struct("Scope")
+            .field("running", &running)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for ScopedJoinHandle<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopedJoinHandle")
+            .field("thread", self.thread())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,331 @@
+//! `Source`: a descriptor that green threads and OS threads can wait for.
+
+use crate::atomic::{AtomicPtr, Ordering};
+use crate::clock;
+use crate::context;
+use crate::header::{Header, Wait};
+use crate::lock::Lock;
+use crate::park::{self, Unparker};
+use crate::reactor::Registration;
+use crate::remote;
+use crate::wait_queue::{WaitQueue, Waiter};
+use crate::worker::Worker;
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::ptr::{self, NonNull};
+use std::time::Duration;
+
+/// A descriptor in non-blocking mode whose calls wait instead of failing with `WouldBlock`.
+///
+/// The call is tried first. If it would block, a green thread parks, so that its worker runs others meanwhile, and an
+/// OS thread blocks in `poll(2)`. The descriptor is made known to a worker's reactor when a green thread of that worker
+/// first has to wait, and taken out of every reactor before it is closed or given away. Any number of threads may
+/// wait for one source, in both directions; an event wakes all that wait for its direction.
+///
+/// This is what `greenloop::net`'s sockets are made of, and what a library of your own sockets, pipes or devices needs.
+///
+/// A wait here is ended by a kill or timeout of the green thread; nothing is lost, since the call is made
+/// only when it can succeed at once.
+///
+/// # Examples
+///
+/// ```
+/// use greenloop::Source;
+/// use std::io::{Read, Write};
+/// use std::os::unix::net::UnixStream;
+/// use std::time::Duration;
+///
+/// let (ours, mut theirs) = UnixStream::pair()?;
+/// ours.set_nonblocking(true)?;
+/// let reader = greenloop::spawn(move || {
+///     let source = Source::new(ours);
+///     let mut buffer = [0; 5];
+///     source.read(Some(Duration::from_secs(5)), |mut io| io.read(&mut buffer))?;
+///     std::io::Result::Ok(buffer)
+/// });
+/// theirs.write_all(b"hello")?;
+/// assert_eq!(&reader.join().unwrap()?, b"hello");
+/// # std::io::Result::Ok(())
+/// ```
+pub struct Source<T: AsFd> {
+    io: ManuallyDrop<T>,
+    registrations: Registrations,
+}
+
+/// Which reactors know the descriptor.
+struct Registrations {
+    /// Nearly always the only one. Null, then set once, under the lock.
+    first: AtomicPtr<Registration>,
+    others: Lock<Vec<Known>>,
+}
+
+struct Known(NonNull<Registration>);
+
+// SAFETY: a registration is reached from other threads only to remove it, which `reactor::Outside` allows.
+unsafe impl Send for Known {}
+
+#[derive(Clone, Copy)]
+enum Direction {
+    Read,
+    Write,
+}
+
+impl<T: AsFd> Source<T> {
+    /// Wraps `io`, which must be in non-blocking mode: otherwise its calls block the whole worker.
+    ///
+    /// Makes no system call.
+    pub fn new(io: T) -> Self {
+        let registrations = Registrations {
+            first: AtomicPtr::new(ptr::null_mut()),
+            others: Lock::new(Vec::new()),
+        };
+        Source {
+            io: ManuallyDrop::new(io),
+            registrations,
+        }
+    }
+
+    /// Returns the wrapped object.
+    pub fn get_ref(&self) -> &T {
+        &self.io
+    }
+
+    /// Unwraps the object, which no reactor knows any more.
+    pub fn into_inner(self) -> T {
+        let mut this = ManuallyDrop::new(self);
+        this.registrations.clear();
+        // SAFETY: `this` is never dropped nor used again, so both fields are taken once.
+        let io = unsafe { ManuallyDrop::take(&mut this.io) };
+        // SAFETY: as above; the (empty) list of registrations would leak otherwise.
+        unsafe { ptr::drop_in_place(&mut this.registrations) };
+        io
+    }
+
+    /// Calls `op` until it does anything but fail with `WouldBlock` or `Interrupted`, waiting until the descriptor is
+    /// readable in between, for `timeout` in all (`None`: for ever). Yields only to wait, or when this green thread has
+    /// done much I/O without ever waiting.
+    ///
+    /// # Errors
+    ///
+    /// What `op` returned; [`TimedOut`](ErrorKind::TimedOut) when the time is over; whatever the system says if it
+    /// can't wait for such a descriptor (a regular file: `PermissionDenied`).
+    pub fn read<R>(
+        &self,
+        timeout: Option<Duration>,
+        op: impl FnMut(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.retry(Direction::Read, timeout, op)
+    }
+
+    /// [`read`](Source::read) for the other direction: waits until the descriptor is writable.
+    ///
+    /// # Errors
+    ///
+    /// As for [`read`](Source::read).
+    pub fn write<R>(
+        &self,
+        timeout: Option<Duration>,
+        op: impl FnMut(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.retry(Direction::Write, timeout, op)
+    }
+
+    /// Waits until the descriptor is readable, has ended, or has failed.
+    ///
+    /// # Errors
+    ///
+    /// As for [`read`](Source::read).
+    pub fn wait_readable(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.read(timeout, |io| poll(io.as_fd(), Direction::Read, 0))
+    }
+
+    /// Waits until the descriptor is writable or has failed.
+    ///
+    /// # Errors
+    ///
+    /// As for [`read`](Source::read).
+    pub fn wait_writable(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.write(timeout, |io| poll(io.as_fd(), Direction::Write, 0))
+    }
+
+    #[inline]
+    fn retry<R>(
+        &self,
+        direction: Direction,
+        timeout: Option<Duration>,
+        mut op: impl FnMut(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        spend_budget();
+        let mut deadline = None;
+        loop {
+            match op(&self.io) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let deadline = *deadline.get_or_insert_with(|| deadline_after(timeout));
+                    self.wait(direction, deadline)?;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                done => return done,
+            }
+        }
+    }
+
+    fn wait(&self, direction: Direction, deadline: u64) -> io::Result<()> {
+        match context::green() {
+            Some((worker, header)) => self.wait_green(worker, header, direction, deadline),
+            None => poll(self.io.as_fd(), direction, deadline),
+        }
+    }
+
+    fn wait_green(
+        &self,
+        worker: &Worker,
+        _header: &Header,
+        direction: Direction,
+        deadline: u64,
+    ) -> io::Result<()> {
+        let registration = self.registrations.of(worker, self.io.as_fd())?;
+        let (queue, why) = match direction {
+            Direction::Read => (&registration.readers, Wait::Read),
+            Direction::Write => (&registration.writers, Wait::Write),
+        };
+        let _counted = worker.reactor().waiting();
+        let waiter = Waiter::new(Unparker::current());
+        // SAFETY: the node is new, and stays on this frame until `place` has taken it out, be it by unwinding.
+        unsafe { queue.push(NonNull::from(&waiter)) };
+        let _place = Place {
+            queue,
+            waiter: &waiter,
+        };
+        while waiter.is_queued() {
+            park::park(deadline, why);
+            if waiter.is_queued() && clock::now() >= deadline {
+                return Err(ErrorKind::TimedOut.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A place in a queue, given up on drop.
+struct Place<'a> {
+    queue: &'a WaitQueue,
+    waiter: &'a Waiter,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the node is valid for this guard's life, and was put into this queue.
+        unsafe { self.queue.remove(NonNull::from(self.waiter)) };
+    }
+}
+
+impl Registrations {
+    /// The registration with `worker`'s reactor, made if there is none.
+    fn of(&self, worker: &Worker, fd: BorrowedFd<'_>) -> io::Result<&Registration> {
+        // SAFETY: registrations live for ever. Acquire pairs with the Release in `register`.
+        match unsafe { self.first.load(Ordering::Acquire).as_ref() } {
+            Some(first) if first.home == worker.index() => Ok(first),
+            _ => self.register(worker, fd),
+        }
+    }
+
+    #[cold]
+    fn register(&self, worker: &Worker, fd: BorrowedFd<'_>) -> io::Result<&Registration> {
+        let mut others = self.others.lock();
+        // SAFETY: registrations live for ever.
+        let mut known = others.iter().map(|known| unsafe { known.0.as_ref() });
+        if let Some(known) = known.find(|known| known.home == worker.index()) {
+            return Ok(known);
+        }
+        let new = worker
+            .remote()
+            .reactor
+            .register(worker.index(), fd.as_raw_fd())?;
+        if self.first.load(Ordering::Relaxed).is_null() {
+            self.first.store(new.as_ptr(), Ordering::Release);
+        } else {
+            others.push(Known(new));
+        }
+        // SAFETY: registrations live for ever.
+        Ok(unsafe { new.as_ref() })
+    }
+
+    /// Makes every reactor forget the descriptor.
+    fn clear(&mut self) {
+        let first = NonNull::new(std::mem::replace(self.first.get_mut(), ptr::null_mut()));
+        let others = std::mem::take(&mut *self.others.lock());
+        for registration in first
+            .into_iter()
+            .chain(others.into_iter().map(|known| known.0))
+        {
+            // SAFETY: registrations live for ever.
+            let home = unsafe { registration.as_ref() }.home;
+            remote::at(home).reactor.deregister(registration);
+        }
+    }
+}
+
+impl<T: AsFd> Drop for Source<T> {
+    fn drop(&mut self) {
+        self.registrations.clear();
+        // SAFETY: dropped once, here; afterwards nothing uses it.
+        unsafe { ManuallyDrop::drop(&mut self.io) };
+    }
+}
+
+impl<T: AsFd + fmt::Debug> fmt::Debug for Source<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Source").field(&*self.io).finish()
+    }
+}
+
+/// A green thread that never has to wait lets the others run now and then, before a call: a kill loses nothing.
+fn spend_budget() {
+    if let Some((worker, _)) = context::green()
+        && worker.spend_budget()
+    {
+        park::yield_now();
+    }
+}
+
+fn deadline_after(timeout: Option<Duration>) -> u64 {
+    timeout.map_or(clock::NEVER, clock::deadline)
+}
+
+/// Blocks the OS thread until the descriptor is ready, has ended or has failed; `TimedOut` after `deadline`, which may
+/// lie in the past: then `WouldBlock`, for whoever only wants to know.
+fn poll(fd: BorrowedFd<'_>, direction: Direction, deadline: u64) -> io::Result<()> {
+    let events = match direction {
+        Direction::Read => libc::POLLIN | libc::POLLRDHUP,
+        Direction::Write => libc::POLLOUT,
+    };
+    let mut entry = libc::pollfd {
+        fd: fd.as_raw_fd(),
+        events,
+        revents: 0,
+    };
+    let left =
+        clock::timespec(deadline.saturating_sub(if deadline == 0 { 0 } else { clock::now() }));
+    let left: *const libc::timespec = if deadline == clock::NEVER {
+        ptr::null()
+    } else {
+        &left
+    };
+    // SAFETY: one valid entry; `left` is null or points to a timespec that outlives the call; no signal mask.
+    match unsafe { libc::ppoll(&mut entry, 1, left, ptr::null()) } {
+        0 if deadline == 0 => Err(ErrorKind::WouldBlock.into()),
+        0 => Err(ErrorKind::TimedOut.into()),
+        1.. => Ok(()),
+        _ => {
+            let error = io::Error::last_os_error();
+            // The caller tries its call again, and comes back with what is left of the time.
+            if error.kind() == ErrorKind::Interrupted {
+                Ok(())
+            } else {
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,427 @@
+//! Spawning: a closure becomes a header with room for the closure and its result, and is handed to a queue.
+
+use crate::abort;
+use crate::config;
+use crate::context;
+use crate::header::{BodyType, Header, HeaderCache, Kill};
+use crate::join::{JoinHandle, LocalJoinHandle};
+use crate::killed::Killed;
+use crate::lock::Lock;
+use crate::remote::Unstarted;
+use crate::scheduler::Scheduler;
+use crate::stack::{self, Label, SizeClass};
+use crate::thread::{self, Thread};
+use crate::word::{BODY, HANDLE, JOINER, NOWHERE, UNSTARTED};
+use crate::worker::Worker;
+use crate::{clock, park};
+use std::io;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Spawns a green thread, and returns a handle to join it.
+///
+/// It is put at the end of the queue and runs when the caller waits, yields or ends; from an OS thread, at once on a
+/// worker. The workers start by themselves at the first spawn. Dropping the handle detaches it. Never yields.
+///
+/// # Panics
+///
+/// When it can't be spawned: see [`Builder::spawn`] for the reasons, and to handle them.
+///
+/// # Examples
+///
+/// ```
+/// let answer = greenloop::spawn(|| 6 * 7);
+/// assert_eq!(answer.join().unwrap(), 42);
+/// ```
+#[track_caller]
+pub fn spawn<F, T>(f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    Builder::new()
+        .spawn(f)
+        .expect("failed to spawn a green thread")
+}
+
+/// Spawns a green thread that stays on this worker or hub, so that neither closure nor result need be `Send`.
+///
+/// # Panics
+///
+/// Outside of a green thread, and when it can't be spawned: see [`Builder::spawn_local`].
+///
+/// # Examples
+///
+/// ```
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+///
+/// greenloop::run(|| {
+///     let count = Rc::new(Cell::new(0));
+///     let ours = count.clone();
+///     greenloop::spawn_local(move || ours.set(ours.get() + 1)).join().unwrap();
+///     assert_eq!(count.get(), 1);
+/// });
+/// ```
+#[track_caller]
+pub fn spawn_local<F, T>(f: F) -> LocalJoinHandle<T>
+where
+    F: FnOnce() -> T + 'static,
+    T: 'static,
+{
+    Builder::new()
+        .spawn_local(f)
+        .expect("failed to spawn a local green thread")
+}
+
+/// Spawns a green thread that runs `f` after `delay`. Those with the same moment run in the order of their spawning.
+///
+/// # Panics
+///
+/// As [`spawn`].
+///
+/// # Examples
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// let start = Instant::now();
+/// let late = greenloop::spawn_later(Duration::from_millis(20), Instant::now);
+/// assert!(late.join().unwrap() - start >= Duration::from_millis(20));
+/// ```
+#[track_caller]
+pub fn spawn_later<F, T>(delay: Duration, f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let deadline = clock::deadline(delay);
+    spawn(move || {
+        thread::sleep_until(deadline);
+        f()
+    })
+}
+
+/// Configures a green thread before it is spawned; std's `thread::Builder`.
+///
+/// # Examples
+///
+/// ```
+/// let handle = greenloop::Builder::new()
+///     .name("reader".into())
+///     .stack_size(48 * 1024)
+///     .spawn(|| greenloop::thread::current().name().map(str::to_owned))?;
+/// assert_eq!(handle.join().unwrap().as_deref(), Some("reader"));
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "a builder does nothing until it spawns"]
+pub struct Builder {
+    name: Option<Arc<str>>,
+    stack_size: Option<usize>,
+}
+
+impl Builder {
+    /// Starts with the defaults: no name, and the runtime's stack size.
+    pub fn new() -> Builder {
+        Builder::default()
+    }
+
+    /// Names the green thread, for reports and for `thread::current().name()`.
+    pub fn name(mut self, name: String) -> Builder {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Asks for a stack of at least `bytes`. It is rounded up to a size class; memory is used only as far as it is touched.
+    pub fn stack_size(mut self, bytes: usize) -> Builder {
+        self.stack_size = Some(bytes);
+        self
+    }
+
+    /// Spawns a green thread; see [`spawn`](crate::spawn()).
+    ///
+    /// # Errors
+    ///
+    /// `OutOfMemory` when no more stacks can be mapped, with the limit that was met; `InvalidInput` when the stack size is
+    /// too large, or a variable of the environment that configures the runtime is malformed; `BrokenPipe` when the
+    /// [`run`](crate::run) that this is called in has ended; whatever the system says when no worker can be started.
+    #[track_caller]
+    pub fn spawn<F, T>(self, f: F) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        // SAFETY: closure and result are `'static` and `Send`.
+        unsafe { self.spawn_unchecked(f) }
+    }
+
+    /// Spawns a green thread that stays on this worker or hub; see [`spawn_local`](crate::spawn_local()).
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` outside of a green thread; otherwise as for [`spawn`](Builder::spawn).
+    #[track_caller]
+    pub fn spawn_local<F, T>(self, f: F) -> io::Result<LocalJoinHandle<T>>
+    where
+        F: FnOnce() -> T + 'static,
+        T: 'static,
+    {
+        let Some((worker, _)) = context::green() else {
+            let what = "spawn_local outside of a green thread: call it inside `greenloop::run` or `spawn`, \
+                        whose worker the new one is to share";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, what));
+        };
+        let header = self.prepare::<F, T>(Some(worker), f)?;
+        worker.push(header);
+        // SAFETY: the header was prepared for a `T`. It stays on this OS thread, and so does the handle.
+        Ok(LocalJoinHandle::new(unsafe { JoinHandle::new(header) }))
+    }
+
+    /// Runs `f`, of any lifetime, as a local green thread of `worker`.
+    ///
+    /// # Safety
+    ///
+    /// The caller joins it before anything that `f` or `T` borrows ends. On this OS thread.
+    pub(crate) unsafe fn spawn_on_hub<F, T>(
+        self,
+        worker: &Worker,
+        f: F,
+    ) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T,
+    {
+        let header = self.prepare::<F, T>(Some(worker), f)?;
+        worker.push(header);
+        // SAFETY: the header was prepared for a `T`.
+        Ok(unsafe { JoinHandle::new(header) })
+    }
+
+    /// [`Builder::spawn`] without its bounds.
+    ///
+    /// # Safety
+    ///
+    /// The green thread ends, and the handle is joined or dropped, before anything that `f` or `T` borrows ends; both
+    /// are `Send`.
+    #[track_caller]
+    pub(crate) unsafe fn spawn_unchecked<F, T>(self, f: F) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T,
+    {
+        let worker = context::worker();
+        let scheduler = if worker.is_none() {
+            Some(Scheduler::get()?)
+        } else {
+            None
+        };
+        let header = self.prepare::<F, T>(worker, f)?;
+        // SAFETY: the header was prepared for a `T`.
+        let handle = unsafe { JoinHandle::new(header) };
+        match (worker, scheduler) {
+            (Some(worker), _) => submit(worker, Unstarted(header)),
+            (None, Some(scheduler)) => scheduler.inject(Unstarted(header)),
+            (None, None) => unreachable!("an OS thread has just got the scheduler"),
+        }
+        Ok(handle)
+    }
+
+    /// Takes a slot and a credit for a stack, and puts the closure into the slot.
+    #[track_caller]
+    fn prepare<F, T>(self, worker: Option<&Worker>, f: F) -> io::Result<NonNull<Header>>
+    where
+        F: FnOnce() -> T,
+    {
+        if worker.is_some_and(Worker::is_closing) {
+            let what = "the `greenloop::run` that this green thread belongs to has ended: it takes no new ones";
+            return Err(io::Error::new(io::ErrorKind::BrokenPipe, what));
+        }
+        let class = match self.stack_size {
+            Some(bytes) => SizeClass::for_size(bytes)?,
+            None => config::default_stack()?,
+        };
+        match worker {
+            Some(worker) => worker.stacks().credit(class)?,
+            None => stack::credit(class)?,
+        }
+        let header = new_header(self.name, HANDLE | BODY, f);
+        let header = header.inspect_err(|_| refund(worker, class))?;
+        // SAFETY: the slot is new and known to nobody else.
+        unsafe { header.as_ref() }.class.set(class);
+        Ok(header)
+    }
+}
+
+fn refund(worker: Option<&Worker>, class: SizeClass) {
+    match worker {
+        Some(worker) => worker.stacks().refund(class),
+        None => stack::refund(class),
+    }
+}
+
+/// Puts a new one into its spawner's queue, or where there is least to do if it serves a connection just accepted.
+fn submit(worker: &Worker, unstarted: Unstarted) {
+    let spread = context::green().is_some_and(|(_, spawner)| spawner.spread.take());
+    let kept = match worker.place() {
+        Some(place) if spread => place.scheduler.spread(place.position, unstarted),
+        _ => Some(unstarted),
+    };
+    if let Some(unstarted) = kept {
+        worker.push_stealable(unstarted);
+    }
+}
+
+/// Makes the next spawn of this green thread go to the worker that has least to do: it serves a new connection.
+#[doc(hidden)]
+pub fn spread_next_spawn() {
+    if let Some((_, header)) = context::green() {
+        header.spread.set(true);
+    }
+}
+
+/// A slot with `f` in it, unstarted.
+#[track_caller]
+pub(crate) fn new_header<F, T>(
+    name: Option<Arc<str>>,
+    flags: u64,
+    f: F,
+) -> io::Result<NonNull<Header>>
+where
+    F: FnOnce() -> T,
+{
+    let slot = take_slot()?;
+    // SAFETY: slots live for ever.
+    let header = unsafe { slot.as_ref() };
+    header.body.set(Some(Body::<F, T>::TYPE));
+    // SAFETY: the slot was free, so it is the caller's alone and its room is empty.
+    unsafe {
+        *header.label.get() = Label {
+            name: name.clone(),
+            location: Location::caller(),
+        };
+        header.store(f);
+    }
+    let generation = header.word.load().generation();
+    // SAFETY: as above.
+    unsafe { *header.thread.get() = Some(Thread::new(slot, generation, name)) };
+    header.word.begin(UNSTARTED, flags, NOWHERE);
+    Ok(slot)
+}
+
+/// The free slots for OS threads that are no workers.
+static SLOTS: Lock<HeaderCache> = Lock::new(HeaderCache::new());
+
+pub(crate) fn take_slot() -> io::Result<NonNull<Header>> {
+    match context::worker() {
+        Some(worker) => worker.headers().take(),
+        None => SLOTS.lock().take(),
+    }
+}
+
+/// Frees a slot that nobody else knows any more.
+///
+/// # Safety
+///
+/// `Word::release` has said so to the caller, and its room is empty.
+pub(crate) unsafe fn free_slot(slot: NonNull<Header>) {
+    // SAFETY: the caller's word.
+    unsafe { slot.as_ref().clear() };
+    match context::worker() {
+        Some(worker) => worker.headers().put(slot),
+        None => SLOTS.lock().put(slot),
+    }
+}
+
+/// The first and last frame of a green thread, on its own stack.
+///
+/// # Safety
+///
+/// Called once, for a started header, on the stack that it was given.
+pub(crate) unsafe fn body(slot: NonNull<Header>) {
+    let _abort = abort::OnUnwind("the last frame of a green thread");
+    // SAFETY: the slot is in use until the worker has retired it.
+    let header = unsafe { slot.as_ref() };
+    let body = header.body.get().expect("set when it was spawned");
+    let end = if header.kill.get() == Kill::None {
+        body.run
+    } else {
+        body.cancel
+    };
+    // SAFETY: the room holds the closure, of which `body` knows the type.
+    unsafe { end(header) };
+    finish(header);
+}
+
+/// Announces the end of a green thread, or of a job of the blocking pool, whose result has been written.
+pub(crate) fn finish(header: &Header) {
+    let before = header.word.finish();
+    if !before.has(HANDLE) {
+        let body = header.body.get().expect("set when it was spawned");
+        // SAFETY: the room holds the result, and with the handle gone it is ours.
+        unsafe { (body.drop_result)(header) };
+    }
+    if before.has(JOINER) {
+        header.joiner.get().expect("set before JOINER").unpark();
+    }
+}
+
+/// The types of a closure and its result.
+struct Body<F, T>(PhantomData<(F, T)>);
+
+impl<F: FnOnce() -> T, T> Body<F, T> {
+    const TYPE: &'static BodyType = &BodyType {
+        run: Self::run,
+        cancel: Self::cancel,
+        abandon: Self::abandon,
+        drop_result: Self::drop_result,
+    };
+
+    unsafe fn run(header: &Header) {
+        // SAFETY: the caller says that the room holds the closure.
+        let f: F = unsafe { header.take() };
+        let result = catch_unwind(AssertUnwindSafe(f));
+        // SAFETY: the closure has been taken out.
+        unsafe { header.store::<std::thread::Result<T>>(result) };
+    }
+
+    unsafe fn cancel(header: &Header) {
+        // SAFETY: the caller says that the room holds the closure.
+        let f: F = unsafe { header.take() };
+        // A panic in what the closure owns has been reported by the hook, and there is no one else to tell.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(f)));
+        // SAFETY: the closure has been taken out.
+        unsafe { Self::abandon(header) };
+    }
+
+    unsafe fn abandon(header: &Header) {
+        let killed: std::thread::Result<T> = Err(Box::new(Killed::new()));
+        // SAFETY: the caller says that the room is empty.
+        unsafe { header.store(killed) };
+    }
+
+    unsafe fn drop_result(header: &Header) {
+        // SAFETY: the caller says that the room holds the result.
+        let result: std::thread::Result<T> = unsafe { header.take() };
+        // As in `cancel`; the payload of the second panic is forgotten, as it might panic once more.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(result))) {
+            std::mem::forget(payload);
+        }
+    }
+}
+
+/// Lets all other green threads of this worker that can run do so first; on an OS thread, other OS threads.
+///
+/// # Examples
+///
+/// ```
+/// greenloop::run(|| {
+///     let other = greenloop::spawn(|| ());
+///     greenloop::yield_now();
+///     assert!(other.is_finished());
+/// });
+/// ```
+pub fn yield_now() {
+    park::yield_now();
+}

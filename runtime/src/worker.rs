@@ -1,0 +1,544 @@
+//! `Worker`: an OS thread that runs green threads, and its loop.
+//!
+//! One strict FIFO, gevent's: spawns, yields and wake-ups enter one list in order; nothing runs inline and a wake-up
+//! never switches. An unstarted closure that may be stolen lies in the deque, and a place-holder for it in the FIFO, so
+//! that the order holds exactly when nothing is stolen. A hub is a worker on its caller's thread, without a scheduler:
+//! nobody steals from it.
+
+use crate::clock;
+use crate::context::{self, Context};
+use crate::coroutine::{Coroutine, Outcome, Resume};
+use crate::header::{Header, HeaderCache, Kill};
+use crate::park::Unparker;
+use crate::reactor::Reactor;
+use crate::remote::{Remote, Unstarted};
+use crate::scheduler::Scheduler;
+use crate::spawn;
+use crate::stack::{StackCache, overflow};
+use crate::timer::Timers;
+use crate::word::BODY;
+use crossbeam_deque::Worker as Deque;
+use std::cell::{Cell, RefCell, RefMut};
+use std::collections::VecDeque;
+use std::io;
+use std::ops::Range;
+use std::ptr::NonNull;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Switches between two looks at the clock and the inbox.
+const CLOCK_INTERVAL: u32 = 8;
+/// Switches between two polls of the reactor. Prime, as Go's and tokio's, so that no pattern of a program beats with it.
+const POLL_INTERVAL: u32 = 61;
+/// Nanoseconds after which a poll is due in any case.
+const POLL_PERIOD: u64 = 1_000_000;
+/// Calls that succeed without a wait before a green thread lets others run.
+const IO_BUDGET: u32 = 128;
+/// How far ahead of its turn a green thread's stack is fetched into the cache; its header twice as far.
+const PREFETCH: usize = 4;
+/// Idle time after which surplus stacks are given back to the kernel.
+const TRIM_DELAY: Duration = Duration::from_millis(100);
+
+/// An entry of the FIFO: a green thread that lives here, or (null) a place-holder for the next of the deque.
+type Entry = Option<NonNull<Header>>;
+
+/// Everything that a worker's OS thread alone uses. Green threads reach it through `context::worker`.
+pub(crate) struct Worker {
+    remote: &'static Remote,
+    /// None for a hub.
+    place: Option<Place>,
+    context: Context,
+    fifo: RefCell<VecDeque<Entry>>,
+    /// How many entries of the FIFO are place-holders.
+    place_holders: Cell<usize>,
+    deque: Deque<Unstarted>,
+    timers: RefCell<Timers<Unparker>>,
+    reactor: Reactor,
+    stacks: RefCell<StackCache>,
+    headers: RefCell<HeaderCache>,
+    ids: RefCell<Range<u64>>,
+    /// Green threads that have started here and not ended.
+    live: Cell<usize>,
+    /// Those of them that wait for the end of another one of them.
+    joining: Cell<usize>,
+    switches: Cell<u32>,
+    polled_at_switch: Cell<u32>,
+    polled_at: Cell<u64>,
+    budget: Cell<u32>,
+    /// Nothing came during the last wait: surplus stacks are being given back.
+    trimming: Cell<bool>,
+    /// A hub's end: nothing new is accepted, every wait unwinds.
+    closing: Cell<bool>,
+}
+
+/// A worker's place among the others.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) scheduler: &'static Scheduler,
+    pub(crate) position: usize,
+}
+
+/// What a worker is made of that outlives a hub, and serves a later one.
+pub(crate) struct Parts {
+    pub(crate) remote: &'static Remote,
+    reactor: Reactor,
+    deque: Deque<Unstarted>,
+}
+
+impl Parts {
+    pub(crate) fn new() -> io::Result<Parts> {
+        let deque = Deque::new_fifo();
+        let (reactor, outside) = Reactor::new()?;
+        let remote = Remote::new(deque.stealer(), outside)?;
+        Ok(Parts {
+            remote,
+            reactor,
+            deque,
+        })
+    }
+}
+
+impl Worker {
+    /// Makes this OS thread a worker (or, without a scheduler, a hub) while `f` runs.
+    pub(crate) fn enter<R>(
+        parts: Parts,
+        place: Option<Place>,
+        f: impl FnOnce(&Worker) -> R,
+    ) -> (R, Parts) {
+        overflow::install();
+        let worker = Worker {
+            remote: parts.remote,
+            place,
+            context: Context::default(),
+            fifo: RefCell::default(),
+            place_holders: Cell::new(0),
+            deque: parts.deque,
+            timers: RefCell::new(Timers::new()),
+            reactor: parts.reactor,
+            stacks: RefCell::new(StackCache::new()),
+            headers: RefCell::new(HeaderCache::new()),
+            ids: RefCell::new(0..0),
+            live: Cell::new(0),
+            joining: Cell::new(0),
+            switches: Cell::new(0),
+            polled_at_switch: Cell::new(0),
+            polled_at: Cell::new(clock::now()),
+            budget: Cell::new(IO_BUDGET),
+            trimming: Cell::new(false),
+            closing: Cell::new(false),
+        };
+        let entered = context::enter(&worker.context, &worker);
+        let result = f(&worker);
+        drop(entered);
+        let Worker {
+            remote,
+            reactor,
+            deque,
+            ..
+        } = worker;
+        (
+            result,
+            Parts {
+                remote,
+                reactor,
+                deque,
+            },
+        )
+    }
+
+    pub(crate) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    pub(crate) fn index(&self) -> usize {
+        self.remote.index
+    }
+
+    pub(crate) fn remote(&self) -> &'static Remote {
+        self.remote
+    }
+
+    pub(crate) fn place(&self) -> Option<Place> {
+        self.place
+    }
+
+    pub(crate) fn reactor(&self) -> &Reactor {
+        &self.reactor
+    }
+
+    pub(crate) fn timers(&self) -> RefMut<'_, Timers<Unparker>> {
+        self.timers.borrow_mut()
+    }
+
+    pub(crate) fn stacks(&self) -> RefMut<'_, StackCache> {
+        self.stacks.borrow_mut()
+    }
+
+    pub(crate) fn headers(&self) -> RefMut<'_, HeaderCache> {
+        self.headers.borrow_mut()
+    }
+
+    pub(crate) fn ids(&self) -> RefMut<'_, Range<u64>> {
+        self.ids.borrow_mut()
+    }
+
+    pub(crate) fn live(&self) -> usize {
+        self.live.get()
+    }
+
+    /// How many of its green threads wait for the end of another one of them.
+    pub(crate) fn joining(&self) -> &Cell<usize> {
+        &self.joining
+    }
+
+    /// Does it accept nothing new?
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.get()
+    }
+
+    /// From now on nothing new is accepted, and what has not started never will.
+    pub(crate) fn close(&self) {
+        self.closing.set(true);
+    }
+
+    /// Is nothing queued here?
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.fifo.borrow().is_empty() && self.remote.inbox.is_empty()
+    }
+
+    pub(crate) fn has_timers(&self) -> bool {
+        !self.timers.borrow().is_empty()
+    }
+
+    /// Stops counting a green thread that is given up.
+    pub(crate) fn forget_one(&self) {
+        self.set_live(self.live.get() - 1);
+    }
+
+    /// Puts a green thread that lives here at the end of the queue.
+    pub(crate) fn push(&self, header: NonNull<Header>) {
+        self.fifo.borrow_mut().push_back(Some(header));
+    }
+
+    /// Puts an unstarted one at the end, for any worker to take.
+    pub(crate) fn push_stealable(&self, unstarted: Unstarted) {
+        self.deque.push(unstarted);
+        self.push_place_holders(1);
+        if let Some(place) = self.place {
+            place.scheduler.pushed(self.deque.len());
+        }
+    }
+
+    /// Counts a call that did not have to wait; true if the green thread has had its share.
+    pub(crate) fn spend_budget(&self) -> bool {
+        let left = self.budget.get();
+        self.budget.set(left.saturating_sub(1));
+        left == 0
+    }
+
+    /// Runs green threads until `done` says so, which is asked between switches.
+    pub(crate) fn run(&self, done: impl Fn() -> bool) {
+        while !done() {
+            self.tick();
+            match self.next() {
+                Some(header) => self.execute(header),
+                None if self.find_work() => {}
+                None => self.sleep(),
+            }
+        }
+    }
+
+    /// Looks at the world now and then, so that a busy queue does not starve timers, descriptors, and other threads.
+    fn tick(&self) {
+        let switches = self.switches.get();
+        if switches.is_multiple_of(CLOCK_INTERVAL) {
+            let now = clock::now();
+            self.take_inbox();
+            self.fire_timers(now);
+            let since_poll = switches.wrapping_sub(self.polled_at_switch.get());
+            if since_poll >= POLL_INTERVAL || now - self.polled_at.get() >= POLL_PERIOD {
+                self.polled_at_switch.set(switches);
+                self.polled_at.set(now);
+                self.take_injected();
+                if self.reactor.has_waiters() {
+                    self.reactor.poll(Some(Duration::ZERO));
+                }
+            }
+        }
+    }
+
+    pub(crate) fn take_inbox(&self) {
+        if self.remote.inbox.is_empty() {
+            return;
+        }
+        for header in self.remote.inbox.take_all() {
+            // SAFETY: a delivered green thread lives here, parked: its slot is in use.
+            unsafe { header.as_ref() }.word.resume();
+            self.push(header);
+        }
+    }
+
+    fn fire_timers(&self, now: u64) {
+        loop {
+            let due = self.timers.borrow_mut().pop_due(now);
+            let Some(unparker) = due else { break };
+            unparker.unpark();
+        }
+    }
+
+    /// Moves what other threads have spawned here into the queue.
+    fn take_injected(&self) -> bool {
+        let mut took = false;
+        while !self.remote.injector.is_empty() {
+            took |= self.remote.injector.steal_batch(&self.deque).is_success();
+        }
+        if took {
+            self.fill_in_place_holders();
+        }
+        took
+    }
+
+    /// After a batch has come into the deque: an entry in the queue for each that has none.
+    fn fill_in_place_holders(&self) {
+        self.push_place_holders(self.deque.len().saturating_sub(self.place_holders.get()));
+    }
+
+    fn push_place_holders(&self, count: usize) {
+        self.fifo
+            .borrow_mut()
+            .extend(std::iter::repeat_n(None, count));
+        self.place_holders.set(self.place_holders.get() + count);
+    }
+
+    /// The next of the queue, off the queue.
+    fn next(&self) -> Option<NonNull<Header>> {
+        loop {
+            let entry = self.fifo.borrow_mut().pop_front();
+            match entry {
+                Some(Some(header)) => {
+                    self.prefetch();
+                    return Some(header);
+                }
+                Some(None) => {
+                    self.place_holders.set(self.place_holders.get() - 1);
+                    if let Some(unstarted) = self.deque.pop() {
+                        return Some(unstarted.0);
+                    }
+                    // Its closure has been stolen: the next entry.
+                }
+                None => return None,
+            }
+        }
+    }
+
+    fn prefetch(&self) {
+        let fifo = self.fifo.borrow();
+        if let Some(Some(header)) = fifo.get(2 * PREFETCH) {
+            prefetch(header.as_ptr().cast());
+        }
+        if let Some(Some(header)) = fifo.get(PREFETCH) {
+            // SAFETY: what is in the queue is in use.
+            let top = unsafe { header.as_ref() }.stack_top.get();
+            (0..3).for_each(|line| prefetch(top.wrapping_sub(64 * line)));
+        }
+    }
+
+    /// Runs a green thread until it yields, waits or ends.
+    fn execute(&self, next: NonNull<Header>) {
+        // SAFETY: whoever is in a queue has its slot in use (`BODY`), until `retire` below.
+        let header = unsafe { next.as_ref() };
+        if header.stack_top.get().is_null() && !self.start(next) {
+            return;
+        }
+        match self.resume(header, Resume::Run) {
+            Outcome::Yielded => self.push(next),
+            Outcome::Parked if header.word.park() => {}
+            Outcome::Parked => self.push(next),
+            Outcome::Looked => unreachable!("only a backtrace is answered so"),
+            Outcome::Done => self.retire(next),
+        }
+    }
+
+    fn resume(&self, header: &Header, resume: Resume) -> Outcome {
+        let switches = self.switches.get().wrapping_add(1);
+        self.switches.set(switches);
+        self.remote.switches.store(switches, Ordering::Relaxed);
+        self.budget.set(IO_BUDGET);
+        self.context.green.set(Some(NonNull::from(header)));
+        // SAFETY: it lives here and does not run, so this is the only reference to its coroutine.
+        let coroutine = unsafe { &mut *header.coroutine.get() };
+        let outcome = coroutine
+            .as_mut()
+            .expect("a started one has a coroutine")
+            .resume(resume);
+        self.context.green.set(None);
+        outcome
+    }
+
+    /// The place where a parked green thread of this worker waits.
+    pub(crate) fn backtrace(&self, header: &Header) -> Option<std::backtrace::Backtrace> {
+        let mut backtrace = None;
+        let place = NonNull::from(&mut backtrace);
+        let outcome = self.resume(header, Resume::Backtrace(place));
+        assert_eq!(
+            outcome,
+            Outcome::Looked,
+            "a suspended green thread answers and stays"
+        );
+        backtrace
+    }
+
+    /// Makes this worker the home of an unstarted one and gives it a stack; false if it was cancelled meanwhile.
+    fn start(&self, next: NonNull<Header>) -> bool {
+        // SAFETY: as in `execute`.
+        let header = unsafe { next.as_ref() };
+        if !header.word.start(self.index()) {
+            self.stacks.borrow_mut().refund(header.class.get());
+            self.release(next);
+            return false;
+        }
+        if self.closing.get() {
+            header.kill.set(Kill::Teardown);
+        }
+        let stack = self.stacks.borrow_mut().take(header.class.get());
+        // SAFETY: the label lies in a slot, which stays in use until `retire` takes it off the stack again.
+        unsafe { stack.set_label(header.label.get()) };
+        header.stack_top.set(stack.prefetch_address());
+        let coroutine = Coroutine::new(stack, next, spawn::body);
+        // SAFETY: it has started here and does not run yet: nobody else touches the field.
+        unsafe { *header.coroutine.get() = Some(coroutine) };
+        self.set_live(self.live.get() + 1);
+        self.reserve();
+        true
+    }
+
+    /// Makes room so that no later `push` allocates: a started green thread is at most once in the queue.
+    fn reserve(&self) {
+        let mut fifo = self.fifo.borrow_mut();
+        let needed = self.live.get();
+        if fifo.capacity() < needed + fifo.len() {
+            let more = needed;
+            fifo.reserve(more);
+        }
+    }
+
+    /// Takes back what a green thread had that has ended.
+    fn retire(&self, next: NonNull<Header>) {
+        // SAFETY: its `BODY` is given up only below.
+        let header = unsafe { next.as_ref() };
+        header.stack_top.set(std::ptr::null());
+        // SAFETY: it has ended here: nobody else touches the field.
+        let coroutine = unsafe { (*header.coroutine.get()).take() };
+        let stack = coroutine.expect("it ran").into_stack();
+        // SAFETY: null is allowed.
+        unsafe { stack.set_label(std::ptr::null()) };
+        let class = header.class.get();
+        let mut stacks = self.stacks.borrow_mut();
+        stacks.put(stack);
+        stacks.refund(class);
+        drop(stacks);
+        self.set_live(self.live.get() - 1);
+        self.release(next);
+    }
+
+    /// Gives up the slot of one that has ended or was cancelled.
+    fn release(&self, next: NonNull<Header>) {
+        // SAFETY: the caller still holds its `BODY`.
+        if unsafe { next.as_ref() }.word.release(BODY) {
+            // SAFETY: the handle is gone too, and took or dropped the result, so the slot is unknown and empty.
+            unsafe { next.as_ref().clear() };
+            self.headers.borrow_mut().put(next);
+        }
+    }
+
+    fn set_live(&self, live: usize) {
+        self.live.set(live);
+        self.remote.live.store(live, Ordering::Relaxed);
+    }
+
+    /// With an empty queue: takes what was injected here, else what others have not started.
+    fn find_work(&self) -> bool {
+        self.take_inbox();
+        if !self.take_injected()
+            && let Some(place) = self.place
+            && place.scheduler.steal(place.position, &self.deque)
+        {
+            self.fill_in_place_holders();
+        }
+        !self.fifo.borrow().is_empty()
+    }
+
+    /// Waits in the reactor until there is something to do.
+    fn sleep(&self) {
+        self.fire_timers(clock::now());
+        if !self.fifo.borrow().is_empty() {
+            return;
+        }
+        let tick = self
+            .place
+            .and_then(|place| place.scheduler.fall_asleep(place.position));
+        let surplus = self.stacks.borrow().has_surplus();
+        if self.remote.inbox.fall_asleep() && !self.has_news() {
+            self.wait(if surplus {
+                Some(self.trim_delay())
+            } else {
+                tick
+            });
+        }
+        self.remote.inbox.wake_up();
+        self.look_around();
+        self.trimming.set(surplus && self.is_quiet());
+        if self.trimming.get() {
+            self.stacks.borrow_mut().trim();
+        }
+    }
+
+    fn has_news(&self) -> bool {
+        match self.place {
+            Some(place) => place.scheduler.has_news(place.position),
+            None => !self.remote.injector.is_empty(),
+        }
+    }
+
+    /// Once nothing has come for a while, trimming goes on until something comes.
+    fn trim_delay(&self) -> Duration {
+        if self.trimming.get() {
+            Duration::ZERO
+        } else {
+            TRIM_DELAY
+        }
+    }
+
+    fn wait(&self, timeout: Option<Duration>) {
+        if let Some(deadline) = self.timers.borrow().earliest() {
+            self.reactor.set_alarm(deadline);
+        }
+        self.reactor.poll(timeout);
+        self.polled_at.set(clock::now());
+    }
+
+    /// After a sleep: what has come meanwhile?
+    fn look_around(&self) {
+        self.take_inbox();
+        self.fire_timers(self.polled_at.get());
+        if let Some(place) = self.place {
+            if place.scheduler.wake_up(place.position, &self.deque) {
+                self.fill_in_place_holders();
+            }
+            if !self.is_quiet() {
+                place.scheduler.stop_watching(place.position);
+            }
+        }
+    }
+}
+
+#[inline]
+fn prefetch(address: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch never faults, whatever the address.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
