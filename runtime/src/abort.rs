@@ -1,11 +1,60 @@
-//! The end of the process when the runtime itself is broken: said, not left to undefined behaviour.
+//! The last words before the process ends, when the runtime itself is broken: said, not left to undefined behaviour.
+//!
+//! `Line` is one line on standard error, from where nothing may allocate, lock or wait: a signal handler, a destructor.
 
-use std::io::Write;
+use std::fmt::{self, Write};
 
-/// Says `what` went wrong on standard error and aborts.
-pub(crate) fn abort(what: std::fmt::Arguments<'_>) -> ! {
-    // Nothing more can be done if even that fails.
-    let _ = writeln!(std::io::stderr(), "greenloop: {what}; aborting");
+/// A line in a fixed buffer; what does not fit is cut off.
+pub(crate) struct Line {
+    bytes: [u8; 512],
+    length: usize,
+}
+
+impl Line {
+    pub(crate) fn new() -> Line {
+        Line {
+            bytes: [0; 512],
+            length: 0,
+        }
+    }
+
+    /// Writes the line in one system call, past any interposed `write`.
+    pub(crate) fn print(&self) {
+        // SAFETY: the first `length` bytes of the buffer are initialised, and the kernel only reads
+        // them.
+        unsafe {
+            libc::syscall(
+                libc::SYS_write,
+                libc::STDERR_FILENO,
+                self.bytes.as_ptr(),
+                self.length,
+            )
+        };
+    }
+}
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = &mut self.bytes[self.length..];
+        let count = text.len().min(room.len());
+        room[..count].copy_from_slice(&text.as_bytes()[..count]);
+        self.length += count;
+        Ok(())
+    }
+}
+
+/// Ends the process, because an invariant of the runtime does not hold.
+#[cold]
+pub(crate) fn broken(what: impl fmt::Display) -> ! {
+    abort(format_args!("{what}: this is a bug in greenloop"))
+}
+
+/// Ends the process for a reason that is no bug of the runtime.
+#[cold]
+pub(crate) fn abort(why: impl fmt::Display) -> ! {
+    let mut line = Line::new();
+    _ = writeln!(line, "greenloop: {why}; aborting");
+    line.print();
     std::process::abort()
 }
 
@@ -15,10 +64,7 @@ pub(crate) struct OnUnwind(pub(crate) &'static str);
 impl Drop for OnUnwind {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            abort(format_args!(
-                "internal error: a panic in {}, which is a bug",
-                self.0
-            ));
+            broken(format_args!("a panic in {}", self.0));
         }
     }
 }

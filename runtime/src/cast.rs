@@ -1,7 +1,9 @@
-//! The conversions that crates without `unsafe` need and cannot express: textual addresses behind a
-//! generic parameter, and `FromRawFd`.
+//! What the crates beside the runtime need of it: conversions that take `unsafe`, which they
+//! forbid, and the kind of the current thread.
 
 use std::ptr;
+
+use crate::context;
 
 /// Returns the text, and the port if it stands apart, of an address that is one of std's textual
 /// implementors of `ToSocketAddrs` (`str` and `String`, alone or paired with a port, by value or by
@@ -32,6 +34,11 @@ unsafe fn reinterpret<A, B>(value: &A) -> Option<&B> {
     // on, so the pointer is aligned and points to a valid `B`. All lifetimes inside `A` outlive the
     // reference to it; so by the caller's promise those in `B` are only shorter.
     (typeid::of::<A>() == typeid::of::<B>()).then(|| unsafe { &*ptr::from_ref(value).cast::<B>() })
+}
+
+/// Says whether a green thread calls, which must not block; code on an OS thread may.
+pub fn on_green_thread() -> bool {
+    context::green().is_some()
 }
 
 /// Implements `FromRawFd` for a type that implements `From<OwnedFd>`.

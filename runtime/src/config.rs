@@ -1,5 +1,6 @@
 //! `Config`: how many workers, how large the stacks, how many blocking threads; from the environment or a builder.
 
+use crate::idle::MAX_WORKERS;
 use crate::scheduler::Scheduler;
 use crate::stack::SizeClass;
 use std::io;
@@ -12,7 +13,7 @@ const DEFAULT_STACK: usize = 192 * 1024;
 /// As many as tokio's pool: they are started one by one, as they are needed, and end when they are idle.
 const DEFAULT_BLOCKING: usize = 512;
 
-/// The stack size in force, in bytes; 0 until the runtime or the first hub has started.
+/// The class of the stack size in force, plus one; 0 until the runtime or the first hub has started.
 static STACK: AtomicUsize = AtomicUsize::new(0);
 static BLOCKING: AtomicUsize = AtomicUsize::new(DEFAULT_BLOCKING);
 
@@ -28,7 +29,9 @@ impl Config {
     pub(crate) fn from_environment() -> io::Result<Config> {
         let workers = match variable("GREENLOOP_WORKERS", "a number of workers from 1 to 256")? {
             Some(workers) => workers,
-            None => std::thread::available_parallelism().map_or(1, usize::from),
+            None => std::thread::available_parallelism()
+                .map_or(1, usize::from)
+                .min(MAX_WORKERS),
         };
         let config = Config {
             workers,
@@ -40,10 +43,9 @@ impl Config {
 
     /// An error names whoever set the bad value.
     fn check(self, workers: &str, stack_size: &str) -> io::Result<Config> {
-        if !(1..=crate::idle::MAX_WORKERS).contains(&self.workers) {
-            let max = crate::idle::MAX_WORKERS;
+        if !(1..=MAX_WORKERS).contains(&self.workers) {
             return Err(invalid(format!(
-                "{workers} is {}: expected 1 to {max}",
+                "{workers} is {}: expected 1 to {MAX_WORKERS}",
                 self.workers
             )));
         }
@@ -57,20 +59,26 @@ impl Config {
 
     /// Puts the parts that are not the scheduler's in force.
     pub(crate) fn apply(&self) {
-        STACK.store(self.stack_size, Ordering::Relaxed);
+        let class = SizeClass::for_size(self.stack_size).expect("checked before");
+        STACK.store(class.index() + 1, Ordering::Relaxed);
         BLOCKING.store(self.blocking_threads, Ordering::Relaxed);
     }
 }
 
 /// The size class of stacks for which nothing else was asked.
 pub(crate) fn default_stack() -> io::Result<SizeClass> {
-    let mut bytes = STACK.load(Ordering::Relaxed);
-    if bytes == 0 {
-        // A hub that runs before any worker.
-        bytes = stack_size()?;
-        STACK.store(bytes, Ordering::Relaxed);
+    match STACK.load(Ordering::Relaxed).checked_sub(1) {
+        Some(class) => Ok(SizeClass::from_index(class)),
+        None => set_default_stack(),
     }
-    SizeClass::for_size(bytes)
+}
+
+/// For a hub that runs before any worker.
+#[cold]
+fn set_default_stack() -> io::Result<SizeClass> {
+    let class = SizeClass::for_size(stack_size()?)?;
+    let _ = STACK.compare_exchange(0, class.index() + 1, Ordering::Relaxed, Ordering::Relaxed);
+    Ok(class)
 }
 
 /// How many OS threads the blocking pool may have.

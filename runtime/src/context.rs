@@ -17,6 +17,9 @@ pub(crate) struct Context {
     pub(crate) green: Cell<Option<NonNull<Header>>>,
     /// The block by which this OS thread itself waits, made at its first wait.
     own: Cell<Option<NonNull<Header>>>,
+    /// While it is not 0 the runtime itself makes system calls: a monkey patch leaves them alone. Belongs to the code that
+    /// runs now: a switch sets it aside.
+    pub(crate) hooks_off: Cell<u32>,
 }
 
 thread_local! {
@@ -81,8 +84,40 @@ pub(crate) fn green<'a>() -> Option<(&'a Worker, &'a Header)> {
     Some(unsafe { (worker.as_ref(), header.as_ref()) })
 }
 
+/// Raises the mark of the runtime's own system calls until the guard drops.
+pub(crate) fn hooks_off() -> HooksOff {
+    let depth = current().map(|context| NonNull::from(&context.hooks_off));
+    HooksOff::change(depth, 1);
+    HooksOff(depth)
+}
+
+/// Are the system calls that are made now the runtime's own? For the monkey patch, which leaves those alone.
+#[doc(hidden)]
+pub fn are_hooks_off() -> bool {
+    current().is_some_and(|context| context.hooks_off.get() != 0)
+}
+
+/// See [`hooks_off`].
+pub(crate) struct HooksOff(Option<NonNull<Cell<u32>>>);
+
+impl HooksOff {
+    fn change(depth: Option<NonNull<Cell<u32>>>, by: i32) {
+        if let Some(depth) = depth {
+            // SAFETY: of this OS thread's context, which outlives the call that the guard surrounds.
+            let depth = unsafe { depth.as_ref() };
+            depth.set(depth.get().wrapping_add_signed(by));
+        }
+    }
+}
+
+impl Drop for HooksOff {
+    fn drop(&mut self) {
+        Self::change(self.0, -1);
+    }
+}
+
 #[inline]
-fn current<'a>() -> Option<&'a Context> {
+pub(crate) fn current<'a>() -> Option<&'a Context> {
     // SAFETY: a context that is not null lives until it is replaced (`enter`) or its OS thread ends.
     unsafe { CURRENT.get().as_ref() }
 }

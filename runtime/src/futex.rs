@@ -4,12 +4,15 @@
 //! become cooperative under a monkey patch, while these must block the OS thread itself.
 
 use crate::clock;
+use crate::context;
 use std::sync::atomic::AtomicU32;
 
 /// Blocks the OS thread while `*word == expected`, until a wake-up or `deadline` (nanoseconds of [`clock::now`]).
 ///
 /// May return early for no reason: the caller looks again.
 pub(crate) fn wait(word: *const AtomicU32, expected: u32, deadline: u64) {
+    // A wait inside the runtime blocks the OS thread, whatever has been patched.
+    let _own = context::hooks_off();
     let time = clock::timespec(deadline);
     let until: *const libc::timespec = if deadline == clock::NEVER {
         std::ptr::null()

@@ -35,8 +35,6 @@ pub(crate) struct Header {
     pub(crate) class: Cell<SizeClass>,
     /// It has just accepted a connection: its next spawn is placed by load.
     pub(crate) spread: Cell<bool>,
-    /// It may never leave the worker that spawned it.
-    pub(crate) local: Cell<bool>,
     /// Where a switch to it will touch its stack; null while it has none.
     pub(crate) stack_top: Cell<*const u8>,
     pub(crate) yielder: YielderCell,
@@ -105,7 +103,6 @@ impl Header {
             kill: Cell::default(),
             class: Cell::default(),
             spread: Cell::new(false),
-            local: Cell::new(false),
             stack_top: Cell::new(ptr::null()),
             yielder: Cell::new(ptr::null()),
             coroutine: UnsafeCell::new(None),

@@ -5,6 +5,7 @@ use crate::config;
 use crate::context;
 use crate::header::{self, Header, Kill, Wait};
 use crate::lock::Lock;
+use crate::panic_count;
 use crate::park::Unparker;
 use crate::spawn::{self, Builder};
 use crate::stack::overflow;
@@ -70,6 +71,8 @@ where
         .map_or_else(Parts::new, Ok)
         .expect("failed to set up a hub");
     let _signals = overflow::ensure_alternate_stack();
+    // In a destructor during a panic: that panic is none of the green threads'.
+    let _panic = panic_count::hide();
     let (end, parts) = Worker::enter(parts, None, |hub| run_on(hub, f));
     SPARE.lock().push(parts);
     match end {
@@ -94,20 +97,13 @@ where
     let first = unsafe { Builder::new().name("main".into()).spawn_on_hub(hub, f) };
     let first = first.expect("failed to spawn a hub's first green thread");
     let _abort = crate::abort::OnUnwind("a hub's loop");
-    hub.run(|| first.is_finished() || is_deadlocked(hub));
+    hub.run(|| first.is_finished());
     let deadlock = (!first.is_finished()).then(|| report_deadlock(hub));
     tear_down(hub);
     match deadlock {
         Some(report) => End::Deadlock(report),
         None => End::Result(first.join()),
     }
-}
-
-/// Can nobody ever wake this hub's green threads? So it is when all of them wait for the end of another of them: such a wait
-/// ends by nothing else. Everything else (a lock, a park, a descriptor, a timer, a job of the pool) may yet be ended by
-/// somebody else.
-fn is_deadlocked(hub: &Worker) -> bool {
-    hub.live() > 0 && hub.joining().get() == hub.live() && hub.is_quiet() && !hub.has_timers()
 }
 
 fn report_deadlock(hub: &Worker) -> String {

@@ -10,6 +10,7 @@ use crate::word::{FINISHED, HANDLE};
 use crate::worker::Worker;
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 use std::thread::Result;
 
@@ -32,6 +33,9 @@ pub struct JoinHandle<T> {
 unsafe impl<T: Send> Send for JoinHandle<T> {}
 // SAFETY: a shared handle only reads the word and the thread, which is `Sync`.
 unsafe impl<T> Sync for JoinHandle<T> {}
+
+impl<T> UnwindSafe for JoinHandle<T> {}
+impl<T> RefUnwindSafe for JoinHandle<T> {}
 
 impl<T> JoinHandle<T> {
     /// # Safety

@@ -36,6 +36,8 @@ mod worker;
 
 pub use blocking::spawn_blocking;
 pub use config::{Runtime, RuntimeBuilder};
+#[doc(hidden)]
+pub use context::are_hooks_off;
 pub use hub::run;
 pub use join::{JoinHandle, Joinable, LocalJoinHandle, joinall};
 pub use killed::Killed;
@@ -44,4 +46,6 @@ pub use source::Source;
 #[doc(hidden)]
 pub use spawn::spread_next_spawn;
 pub use spawn::{Builder, spawn, spawn_later, spawn_local, yield_now};
+#[doc(hidden)]
+pub use stack::force_mprotect_guards;
 pub use thread::sleep;

@@ -11,6 +11,7 @@
 //! for the panic that is set aside is still in progress. So does the flag that tells that the panic hook runs: a wait
 //! inside a panic hook therefore leaves it up, and a sibling that panics meanwhile aborts the process.
 
+use crate::abort::abort;
 use std::arch::asm;
 use std::ffi::{c_int, c_void};
 use std::marker::PhantomData;
@@ -22,25 +23,41 @@ use std::thread;
 /// A count that was set aside; it belongs to the OS thread that it was taken from.
 #[must_use = "the green thread goes on unwinding, so its count has to be restored"]
 #[derive(Debug)]
-pub(crate) struct Saved {
+struct Saved {
     count: usize,
     not_send: PhantomData<*const ()>,
+}
+
+/// Hides the panic of whoever unwinds on this OS thread now, if anybody does, until the guard drops.
+pub(crate) fn hide() -> Hidden {
+    Hidden(thread::panicking().then(save_and_clear))
+}
+
+/// See [`hide`].
+pub(crate) struct Hidden(Option<Saved>);
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        if let Some(saved) = self.0.take() {
+            restore(saved);
+        }
+    }
 }
 
 /// Sets this OS thread's count aside, so that it no longer counts as panicking.
 ///
 /// The first call of the process starts an OS thread and waits for it. Aborts if the count cannot be found.
-pub(crate) fn save_and_clear() -> Saved {
+fn save_and_clear() -> Saved {
     Saved {
-        count: place().replace(0).unwrap_or_else(|| abort()),
+        count: place().replace(0).unwrap_or_else(|| give_up()),
         not_send: PhantomData,
     }
 }
 
 /// Puts the count back, on the OS thread that it was taken from. Its count is 0 by then: whoever else unwinds there
 /// has set theirs aside, too.
-pub(crate) fn restore(saved: Saved) {
-    place().replace(saved.count).unwrap_or_else(|| abort());
+fn restore(saved: Saved) {
+    place().replace(saved.count).unwrap_or_else(|| give_up());
 }
 
 /// The place of the count: the same on every OS thread, while its address is not.
@@ -75,7 +92,7 @@ fn find_place() -> Place {
     // The stack is small, but has room for the unwinder, which takes most when it was compiled without optimisation.
     let prober = prober.stack_size(128 << 10).spawn(probe).ok();
     let Some(place) = prober.and_then(|prober| prober.join().ok()?) else {
-        abort()
+        give_up()
     };
     OFFSET.store(place.offset, Ordering::Relaxed);
     // Release pairs with the Acquire in `place`.
@@ -83,12 +100,11 @@ fn find_place() -> Place {
     place
 }
 
-fn abort() -> ! {
-    const MESSAGE: &str = "greenloop: fatal: a green thread waits in a destructor while it panics, and std's count \
-        of panics, which the others must not see, was not found in this program\n";
-    // SAFETY: the pointer and the length describe a string that lives for ever.
-    unsafe { libc::write(libc::STDERR_FILENO, MESSAGE.as_ptr().cast(), MESSAGE.len()) };
-    std::process::abort()
+fn give_up() -> ! {
+    abort(
+        "a green thread waits in a destructor while it panics, and std's count of panics, which the others must not \
+         see, was not found in this program",
+    )
 }
 
 impl Place {

@@ -85,8 +85,8 @@ pub(crate) fn park_uncancellable(deadline: u64, wait: Wait) {
 /// Lets all others of this worker run first.
 pub(crate) fn yield_now() {
     match context::green() {
-        Some((_, header)) => {
-            switch_out(header, Outcome::Yielded);
+        Some((worker, header)) => {
+            switch_out(worker, header, Outcome::Yielded);
             deliver_kill(header);
         }
         None => std::thread::yield_now(),
@@ -99,12 +99,12 @@ fn park_green(worker: &Worker, header: &Header, deadline: u64, wait: Wait) {
     }
     let before = header.wait.replace(wait);
     if deadline == clock::NEVER {
-        switch_out(header, Outcome::Parked);
+        switch_out(worker, header, Outcome::Parked);
     } else {
         let timer = Timer::new(deadline, Unparker::current());
         // SAFETY: it is new, so not linked; it stays on this frame until it is removed below, as nothing here unwinds.
         unsafe { worker.timers().insert(NonNull::from(&timer)) };
-        switch_out(header, Outcome::Parked);
+        switch_out(worker, header, Outcome::Parked);
         // SAFETY: it was inserted into this worker's timers, which a started green thread never leaves.
         unsafe { worker.timers().remove(NonNull::from(&timer)) };
     }
@@ -112,13 +112,12 @@ fn park_green(worker: &Worker, header: &Header, deadline: u64, wait: Wait) {
 }
 
 /// Switches to the worker. Siblings must not see this thread's panic, nor it theirs: std counts per OS thread.
-fn switch_out(header: &Header, outcome: Outcome) {
-    let saved = std::thread::panicking().then(panic_count::save_and_clear);
+fn switch_out(worker: &Worker, header: &Header, outcome: Outcome) {
+    let _hidden = panic_count::hide();
+    let hooks_off = worker.context().hooks_off.replace(0);
     // SAFETY: `header` is the running green thread (all callers have it from `context::green`), on its own stack.
     unsafe { coroutine::suspend(header, outcome) };
-    if let Some(saved) = saved {
-        panic_count::restore(saved);
-    }
+    worker.context().hooks_off.set(hooks_off);
 }
 
 /// Unwinds the green thread if it has been killed, unless it unwinds already.

@@ -14,8 +14,8 @@ use std::sync::atomic::AtomicUsize;
 #[derive(Debug)]
 pub(crate) struct Unstarted(pub(crate) NonNull<Header>);
 
-// SAFETY: its closure is `Send` (or it was pinned by `Header::local` and never leaves its worker's own queue), and
-// `Header` is `Sync`.
+// SAFETY: its closure is `Send` (one that is not never becomes an `Unstarted`: `Builder::spawn_local` puts it straight
+// into its worker's own queue), and `Header` is `Sync`.
 unsafe impl Send for Unstarted {}
 
 /// Made once and never freed, since a waker may hold it at any time; that of a hub is used again by a later one.

@@ -92,7 +92,6 @@ impl Scheduler {
         let scheduler: &'static Scheduler = Box::leak(Box::new(scheduler));
         CURRENT.store(std::ptr::from_ref(scheduler).cast_mut(), Ordering::Release);
         gate.open(Some(scheduler));
-        log::debug!("greenloop: {count} workers started");
         Ok(scheduler)
     }
 
@@ -262,6 +261,10 @@ fn take(deque: &Deque<Unstarted>, steal: impl Fn() -> crossbeam_deque::Steal<()>
 /// The life of a worker's OS thread.
 fn work(parts: Parts, position: usize, scheduler: Option<&'static Scheduler>) {
     let Some(scheduler) = scheduler else { return };
+    log::debug!(
+        "greenloop: worker {position} of {} starts",
+        scheduler.workers()
+    );
     let _abort = crate::abort::OnUnwind("a worker's loop");
     Worker::enter(
         parts,

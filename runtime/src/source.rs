@@ -3,7 +3,7 @@
 use crate::atomic::{AtomicPtr, Ordering};
 use crate::clock;
 use crate::context;
-use crate::header::{Header, Wait};
+use crate::header::Wait;
 use crate::lock::Lock;
 use crate::park::{self, Unparker};
 use crate::reactor::Registration;
@@ -160,7 +160,7 @@ impl<T: AsFd> Source<T> {
         spend_budget();
         let mut deadline = None;
         loop {
-            match op(&self.io) {
+            match self.attempt(&mut op) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     let deadline = *deadline.get_or_insert_with(|| deadline_after(timeout));
                     self.wait(direction, deadline)?;
@@ -171,20 +171,19 @@ impl<T: AsFd> Source<T> {
         }
     }
 
+    fn attempt<R>(&self, op: &mut impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
+        let _own = context::hooks_off();
+        op(&self.io)
+    }
+
     fn wait(&self, direction: Direction, deadline: u64) -> io::Result<()> {
         match context::green() {
-            Some((worker, header)) => self.wait_green(worker, header, direction, deadline),
+            Some((worker, _)) => self.wait_green(worker, direction, deadline),
             None => poll(self.io.as_fd(), direction, deadline),
         }
     }
 
-    fn wait_green(
-        &self,
-        worker: &Worker,
-        _header: &Header,
-        direction: Direction,
-        deadline: u64,
-    ) -> io::Result<()> {
+    fn wait_green(&self, worker: &Worker, direction: Direction, deadline: u64) -> io::Result<()> {
         let registration = self.registrations.of(worker, self.io.as_fd())?;
         let (queue, why) = match direction {
             Direction::Read => (&registration.readers, Wait::Read),

@@ -176,7 +176,7 @@ impl Builder {
             return Err(io::Error::new(io::ErrorKind::Unsupported, what));
         };
         let header = self.prepare::<F, T>(Some(worker), f)?;
-        worker.push(header);
+        worker.push_local(header);
         // SAFETY: the header was prepared for a `T`. It stays on this OS thread, and so does the handle.
         Ok(LocalJoinHandle::new(unsafe { JoinHandle::new(header) }))
     }
@@ -195,7 +195,7 @@ impl Builder {
         F: FnOnce() -> T,
     {
         let header = self.prepare::<F, T>(Some(worker), f)?;
-        worker.push(header);
+        worker.push_local(header);
         // SAFETY: the header was prepared for a `T`.
         Ok(unsafe { JoinHandle::new(header) })
     }

@@ -12,6 +12,7 @@ use crate::word::{BODY, NOWHERE, OS_THREAD, RUNNING, USER_TOKEN};
 use std::fmt;
 use std::num::NonZeroU64;
 use std::ops::Range;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +52,9 @@ pub struct Thread {
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ThreadId(NonZeroU64);
+
+impl UnwindSafe for Thread {}
+impl RefUnwindSafe for Thread {}
 
 impl Thread {
     pub(crate) fn new(header: NonNull<Header>, generation: u32, name: Option<Arc<str>>) -> Self {

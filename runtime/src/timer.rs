@@ -54,10 +54,6 @@ impl<T: Copy> Timer<T> {
         self.linked.get()
     }
 
-    pub(crate) fn deadline(&self) -> u64 {
-        self.deadline
-    }
-
     fn is_before(&self, other: &Self) -> bool {
         (self.deadline, self.sequence.get()) < (other.deadline, other.sequence.get())
     }
@@ -130,7 +126,8 @@ impl<T: Copy> Timers<T> {
         Some(root.payload)
     }
 
-    pub(crate) fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.len
     }
 
@@ -314,7 +311,7 @@ mod tests {
 
         fn remove(&mut self, timers: &mut Timers<usize>, id: usize) {
             let node = &self.nodes[id];
-            let was_there = self.model.remove(&(node.deadline(), id)).is_some();
+            let was_there = self.model.remove(&(node.deadline, id)).is_some();
             assert_eq!(node.is_linked(), was_there);
             remove(timers, node);
             assert!(!node.is_linked());
@@ -394,8 +391,8 @@ mod tests {
                     .for_each(|node| remove(&mut timers, node));
                 let mut last = 0;
                 while let Some(id) = timers.pop_due(u64::MAX) {
-                    assert!(nodes[id].deadline() >= last);
-                    last = nodes[id].deadline();
+                    assert!(nodes[id].deadline >= last);
+                    last = nodes[id].deadline;
                 }
                 assert!(nodes.iter().all(|node| !node.is_linked()));
             }

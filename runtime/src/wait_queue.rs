@@ -39,10 +39,6 @@ impl Waiter {
 }
 
 impl WaitQueue {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.first.get().is_none()
-    }
-
     /// Puts `waiter` at the end.
     ///
     /// # Safety

@@ -206,18 +206,25 @@ impl Worker {
         self.fifo.borrow().is_empty() && self.remote.inbox.is_empty()
     }
 
-    pub(crate) fn has_timers(&self) -> bool {
-        !self.timers.borrow().is_empty()
-    }
-
     /// Stops counting a green thread that is given up.
     pub(crate) fn forget_one(&self) {
         self.set_live(self.live.get() - 1);
     }
 
-    /// Puts a green thread that lives here at the end of the queue.
+    /// Puts a green thread that lives here at the end of the queue. Never allocates, as spawns have made room.
     pub(crate) fn push(&self, header: NonNull<Header>) {
         self.fifo.borrow_mut().push_back(Some(header));
+    }
+
+    /// Puts a new one at the end that may not leave.
+    pub(crate) fn push_local(&self, header: NonNull<Header>) {
+        self.make_room(1);
+        self.push(header);
+    }
+
+    /// Makes room for `count` new entries, and for all that have started: each of those is in the queue at most once.
+    fn make_room(&self, count: usize) {
+        self.fifo.borrow_mut().reserve(self.live.get() + count);
     }
 
     /// Puts an unstarted one at the end, for any worker to take.
@@ -236,16 +243,26 @@ impl Worker {
         left == 0
     }
 
-    /// Runs green threads until `done` says so, which is asked between switches.
+    /// Runs green threads until `done` says so, which is asked between switches; a hub also returns when it can
+    /// never run again.
     pub(crate) fn run(&self, done: impl Fn() -> bool) {
         while !done() {
             self.tick();
             match self.next() {
                 Some(header) => self.execute(header),
                 None if self.find_work() => {}
+                None if self.is_deadlocked() => return,
                 None => self.sleep(),
             }
         }
+    }
+
+    /// With an empty queue: can nobody ever wake a green thread of this hub? So it is when each of them waits for the end
+    /// of another one of them: such a wait ends by nothing else. Any other wait (a park, a descriptor, a timer, a job of
+    /// the pool) may yet be ended by somebody else.
+    fn is_deadlocked(&self) -> bool {
+        let all_join = self.live.get() > 0 && self.joining.get() == self.live.get();
+        self.place.is_none() && all_join && self.timers.borrow().is_empty()
     }
 
     /// Looks at the world now and then, so that a busy queue does not starve timers, descriptors, and other threads.
@@ -304,6 +321,7 @@ impl Worker {
     }
 
     fn push_place_holders(&self, count: usize) {
+        self.make_room(count);
         self.fifo
             .borrow_mut()
             .extend(std::iter::repeat_n(None, count));
@@ -408,18 +426,7 @@ impl Worker {
         // SAFETY: it has started here and does not run yet: nobody else touches the field.
         unsafe { *header.coroutine.get() = Some(coroutine) };
         self.set_live(self.live.get() + 1);
-        self.reserve();
         true
-    }
-
-    /// Makes room so that no later `push` allocates: a started green thread is at most once in the queue.
-    fn reserve(&self) {
-        let mut fifo = self.fifo.borrow_mut();
-        let needed = self.live.get();
-        if fifo.capacity() < needed + fifo.len() {
-            let more = needed;
-            fifo.reserve(more);
-        }
     }
 
     /// Takes back what a green thread had that has ended.
@@ -465,7 +472,17 @@ impl Worker {
         {
             self.fill_in_place_holders();
         }
-        !self.fifo.borrow().is_empty()
+        let found = !self.fifo.borrow().is_empty();
+        if found {
+            self.stop_watching();
+        }
+        found
+    }
+
+    fn stop_watching(&self) {
+        if let Some(place) = self.place {
+            place.scheduler.stop_watching(place.position);
+        }
     }
 
     /// Waits in the reactor until there is something to do.
@@ -525,9 +542,9 @@ impl Worker {
             if place.scheduler.wake_up(place.position, &self.deque) {
                 self.fill_in_place_holders();
             }
-            if !self.is_quiet() {
-                place.scheduler.stop_watching(place.position);
-            }
+        }
+        if !self.is_quiet() {
+            self.stop_watching();
         }
     }
 }

@@ -4,9 +4,9 @@
 use super::class::{CLASSES, SizeClass};
 use super::depot;
 use super::limits::Refusal;
-use super::report::broken;
 use super::slab::Slot;
 use super::{Stack, guard};
+use crate::abort::broken;
 use crate::clock;
 use std::io;
 use std::sync::atomic::Ordering;

@@ -39,11 +39,11 @@ impl SizeClass {
     }
 
     /// The inverse of [`index`](SizeClass::index).
-    pub(super) fn from_index(index: usize) -> SizeClass {
+    pub(crate) fn from_index(index: usize) -> SizeClass {
         SizeClass(index as u8)
     }
 
-    pub(super) fn index(self) -> usize {
+    pub(crate) fn index(self) -> usize {
         self.0.into()
     }
 

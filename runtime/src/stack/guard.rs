@@ -5,8 +5,8 @@
 //! 65,530. Where the kernel refuses (it is older, or the memory is locked), guards are `PROT_NONE`
 //! pages, installed with the slab so that reaching the limit meets whoever spawns.
 
-use super::report::broken;
 use super::slab::Slot;
+use crate::abort::broken;
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -27,7 +27,7 @@ static KIND: AtomicU8 = AtomicU8::new(UNKNOWN);
 
 /// Makes all guards `PROT_NONE` pages, as on an older kernel. Returns false if the first slab was
 /// mapped before.
-pub(crate) fn force_mprotect_guards() -> bool {
+pub fn force_mprotect_guards() -> bool {
     KIND.compare_exchange(UNKNOWN, PAGES, Ordering::Relaxed, Ordering::Relaxed)
         .is_ok()
 }

@@ -10,7 +10,6 @@
 //! | `overflow.rs` | the signal handler that tells an overflow from any other fault |
 //! | `alternate.rs` | `AltStack`: where that handler runs, on threads that std did not make |
 //! | `limits.rs` | the text of an error that says which limit of the system was met |
-//! | `report.rs` | one line on standard error from a place where nothing else is allowed |
 //!
 //! # Credits: why `take` cannot fail
 //!
@@ -49,7 +48,6 @@ mod depot;
 mod guard;
 mod limits;
 pub(crate) mod overflow;
-mod report;
 mod slab;
 #[cfg(test)]
 mod tests;
@@ -63,7 +61,7 @@ use std::sync::atomic::Ordering;
 pub(crate) use self::cache::StackCache;
 pub(crate) use self::class::SizeClass;
 pub(crate) use self::depot::{credit, refund};
-pub(crate) use self::guard::force_mprotect_guards;
+pub use self::guard::force_mprotect_guards;
 
 /// A stack in use, from [`StackCache::take`] to [`StackCache::put`].
 ///
@@ -80,10 +78,6 @@ pub(crate) struct Label {
 }
 
 impl Stack {
-    pub(crate) fn class(&self) -> SizeClass {
-        self.0.class()
-    }
-
     /// Says who runs on this stack, until the next call or until it is put back; null is nobody.
     ///
     /// # Safety
@@ -108,7 +102,10 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        report::broken("a stack was dropped rather than put back");
+        // A panic on its way has its own message; the slot is leaked then.
+        if !std::thread::panicking() {
+            crate::abort::broken("a stack was dropped rather than put back");
+        }
     }
 }
 

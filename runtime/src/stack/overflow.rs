@@ -5,8 +5,8 @@
 //! in a signal handler happens here: loads from memory that is never unmapped, formatting into a
 //! buffer, one system call.
 
-use super::report::Line;
 use super::{Label, slab};
+use crate::abort::Line;
 use std::fmt::Write;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicPtr, Ordering};
