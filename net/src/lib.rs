@@ -1,0 +1,67 @@
+//! Sockets with the shape of [`std::net`], for green threads and OS threads alike.
+//!
+//! A program is ported by a change of `use std::net::…` into `use greenloop::net::…`: names,
+//! signatures, options and [error kinds](std::io::ErrorKind) are std's on this platform.
+//!
+//! ```
+//! use greenloop::net::{TcpListener, TcpStream};
+//! use std::io::{Read, Write};
+//!
+//! let listener = TcpListener::bind("127.0.0.1:0")?;
+//! let addr = listener.local_addr()?;
+//! let server = greenloop::spawn(move || -> std::io::Result<()> {
+//!     let (mut stream, _) = listener.accept()?; // parks this green thread alone
+//!     stream.write_all(b"hello")
+//! });
+//!
+//! let mut text = String::new();
+//! TcpStream::connect(addr)?.read_to_string(&mut text)?; // blocks this OS thread alone
+//! assert_eq!(text, "hello");
+//! server.join().unwrap()?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # What waits
+//!
+//! [`TcpStream::connect`], [`read`](std::io::Read::read), [`write`](std::io::Write::write),
+//! [`TcpStream::peek`] and [`TcpListener::accept`] wait: on a green thread they let the others of
+//! its worker run, and on an OS thread they block it. Each tries its system call first, so a socket
+//! that is ready costs that call and nothing else; a green thread that never has to wait yields now
+//! and then, so that it starves nobody. Host names are looked up on the blocking pool. Everything
+//! else is one quick system call.
+//!
+//! # Timeouts and errors
+//!
+//! | what happened | [`ErrorKind`](std::io::ErrorKind) |
+//! |---|---|
+//! | a read or write timeout ended | `WouldBlock` |
+//! | the timeout of [`TcpStream::connect_timeout`] ended | `TimedOut` |
+//! | a zero timeout, a malformed address, a name without addresses | `InvalidInput` |
+//! | a call that would wait, after `set_nonblocking(true)` | `WouldBlock` |
+//! | the connection itself timed out (`ETIMEDOUT`) | `TimedOut` |
+//!
+//! A green thread that is killed or timed out in any of these calls unwinds from it; its sockets
+//! are closed as they are dropped, and nothing stays behind.
+#![forbid(unsafe_code)]
+
+mod backoff;
+mod builder;
+mod connect;
+mod descriptor;
+mod incoming;
+mod listener;
+mod options;
+mod resolve;
+mod stream;
+mod transfer;
+
+pub use builder::TcpListenerBuilder;
+pub use incoming::{Incoming, IntoIncoming};
+pub use listener::TcpListener;
+pub use stream::TcpStream;
+
+#[doc(no_inline)]
+pub use std::net::{
+    AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6,
+    ToSocketAddrs,
+};

@@ -1,0 +1,37 @@
+//! `within`: an end to tests that would hang.
+
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Long enough for every test that does not hang, on a slow and busy machine.
+pub(crate) const LONG: Duration = Duration::from_secs(120);
+
+/// Runs `f` on an OS thread of its own; fails if it has not ended after `limit`.
+#[track_caller]
+pub(crate) fn within<T: Send + 'static>(
+    limit: Duration,
+    f: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let (sender, receiver) = mpsc::channel();
+    let runner = thread::spawn(move || {
+        let _ = sender.send(f());
+    });
+    match receiver.recv_timeout(limit) {
+        Ok(result) => result,
+        Err(RecvTimeoutError::Timeout) => panic!("it hangs: not done after {limit:?}"),
+        Err(RecvTimeoutError::Disconnected) => {
+            std::panic::resume_unwind(runner.join().unwrap_err())
+        }
+    }
+}
+
+/// Waits for `condition`, which another thread brings about; fails after two minutes.
+#[track_caller]
+pub(crate) fn until(what: &str, condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < LONG, "never happened: {what}");
+        greenloop::yield_now();
+    }
+}
