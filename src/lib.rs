@@ -1,8 +1,10 @@
-//! Green threads in the way of Python's gevent: plain blocking-style code, thousands at once, on every core.
+//! Green threads in the way of Python's gevent: plain blocking-style code, thousands at once, on
+//! every core.
 //!
-//! A green thread is a closure with a stack of its own. Where an OS thread would block (a socket, a sleep, a join), a green
-//! thread steps aside and its OS thread runs another one. There is no `async`, no attribute on `main` and no second colour
-//! of function: every call here works on a green thread, which it parks, and on an ordinary OS thread, which it blocks.
+//! A green thread is a closure with a stack of its own. Where an OS thread would block (a socket, a
+//! sleep, a join), a green thread steps aside and its OS thread runs another one. There is no
+//! `async`, no attribute on `main` and no second colour of function: every call here works on a
+//! green thread, which it parks, and on an ordinary OS thread, which it blocks.
 //!
 //! ```
 //! use greenloop::net::{TcpListener, TcpStream};
@@ -34,47 +36,57 @@
 //!
 //! # Spawning
 //!
-//! [`spawn`] takes what `std::thread::spawn` takes and returns a [`JoinHandle`]; [`joinall`] waits for many; [`scope`] lets them
-//! borrow; [`Builder`] gives a name and a stack size, and an [`io::Error`](std::io::Error) instead of a panic when the machine's
-//! limits are met; [`spawn_later`] delays; [`spawn_blocking`] runs a call that would hold up a worker on an OS thread. Whoever
-//! ports a program finds std's names in [`thread`] and [`net`]: it is a change of `use` lines.
+//! [`spawn`] takes what `std::thread::spawn` takes and returns a [`JoinHandle`]; [`joinall`] waits
+//! for many; [`scope`] lets them borrow; [`Builder`] gives a name and a stack size, and an
+//! [`io::Error`](std::io::Error) instead of a panic when the machine's limits are met;
+//! [`spawn_later`] delays; [`spawn_blocking`] runs a call that would hold up a worker on an OS
+//! thread. Whoever ports a program finds std's names in [`thread`] and [`net`]: it is a change of
+//! `use` lines.
 //!
-//! A spawned closure never runs at once: it goes to the end of a queue, as do yields and wake-ups, and a queue is served in
-//! strict order. A green thread runs until it waits: a long computation holds up the green threads that have started on the same
-//! worker (those that have not, go elsewhere), and wants [`spawn_blocking`] or a [`yield_now`] now and then.
+//! A spawned closure never runs at once: it goes to the end of a queue, as do yields and wake-ups,
+//! and a queue is served in strict order. A green thread runs until it waits: a long computation
+//! holds up the green threads that have started on the same worker (those that have not, go
+//! elsewhere), and wants [`spawn_blocking`] or a [`yield_now`] now and then.
 //!
 //! # Where they run
 //!
-//! By default there is a worker (an OS thread) a core, started at the first spawn. `GREENLOOP_WORKERS` and [`Runtime::builder`]
-//! say otherwise. A green thread stays on the worker that first ran it, so what its stack holds need not be `Send`: an `Rc`, a
-//! `RefCell`, a lock's guard may live across a wait.
+//! By default there is a worker (an OS thread) a core, started at the first spawn.
+//! `GREENLOOP_WORKERS` and [`Runtime::builder`] say otherwise. A green thread stays on the worker
+//! that first ran it, so what its stack holds need not be `Send`: an `Rc`, a `RefCell`, a lock's
+//! guard may live across a wait.
 //!
-//! [`run`] is gevent exactly: it makes the calling thread a hub, on which everything spawned inside stays. Nothing runs in
-//! parallel, code between two waits is atomic, and [`spawn_local`] takes closures that are not `Send`.
+//! [`run`] is gevent exactly: it makes the calling thread a hub, on which everything spawned inside
+//! stays. Nothing runs in parallel, code between two waits is atomic, and [`spawn_local`] takes
+//! closures that are not `Send`.
 //!
 //! # What to mind
 //!
-//! * Only waits that go through this crate step aside. `std::thread::sleep`, std's sockets, and C libraries block the worker.
-//! * A `std::sync::Mutex` that is held across a wait, and wanted by another green thread of the same worker, blocks that worker for good.
-//! * Green threads of one worker share its thread-locals: a wait inside `LocalKey::with` lets another one in, and a borrowed
-//!   `RefCell` there panics.
+//! * Only waits that go through this crate step aside. `std::thread::sleep`, std's sockets, and C
+//!   libraries block the worker.
+//! * A `std::sync::Mutex` that is held across a wait, and wanted by another green thread of the
+//!   same worker, blocks that worker for good.
+//! * Green threads of one worker share its thread-locals: a wait inside `LocalKey::with` lets
+//!   another one in, and a borrowed `RefCell` there panics.
 //! * When `main` returns, the process ends, and green threads with it. Join what matters.
 //!
 //! # Stacks
 //!
-//! Each green thread has 192 KiB of stack unless [`Builder::stack_size`] or `GREENLOOP_STACK_SIZE` (in bytes) says otherwise, of which
-//! only the pages that it touches take memory: most often one of 4 KiB. Below it lies a guard. A green thread that runs into it ends the
-//! process with `green thread 'NAME' (spawned at FILE:LINE) has overflowed its stack (N KiB)`.
+//! Each green thread has 192 KiB of stack unless [`Builder::stack_size`] or `GREENLOOP_STACK_SIZE`
+//! (in bytes) says otherwise, of which only the pages that it touches take memory: most often one
+//! of 4 KiB. Below it lies a guard. A green thread that runs into it ends the process with `green
+//! thread 'NAME' (spawned at FILE:LINE) has overflowed its stack (N KiB)`.
 //!
 //! # Panics
 //!
-//! A panic ends its green thread and goes to whoever joins, with its payload, as with std's threads. It harms no other.
+//! A panic ends its green thread and goes to whoever joins, with its payload, as with std's
+//! threads. It harms no other.
 //!
 //! # Log
 //!
-//! Through the [`log`](https://docs.rs/log) crate. WARN: something that the program should know of, but that was dealt with (a green
-//! thread that did not end with its `run`, a thread that could not be started). DEBUG: the start of the runtime. ERROR is not used; the
-//! fault of a peer is never logged.
+//! Through the [`log`](https://docs.rs/log) crate. WARN: something that the program should know of,
+//! but that was dealt with (a green thread that did not end with its `run`, a thread that could not
+//! be started). DEBUG: the start of the runtime. ERROR is not used; the fault of a peer is never
+//! logged.
 
 pub use greenloop_net as net;
 pub use greenloop_runtime::thread;

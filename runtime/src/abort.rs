@@ -1,6 +1,8 @@
-//! The last words before the process ends, when the runtime itself is broken: said, not left to undefined behaviour.
+//! The last words before the process ends, when the runtime itself is broken: said, not left to
+//! undefined behaviour.
 //!
-//! `Line` is one line on standard error, from where nothing may allocate, lock or wait: a signal handler, a destructor.
+//! `Line` is one line on standard error, from where nothing may allocate, lock or wait: a signal
+//! handler, a destructor.
 
 use std::fmt::{self, Write};
 
@@ -58,7 +60,8 @@ pub(crate) fn abort(why: impl fmt::Display) -> ! {
     std::process::abort()
 }
 
-/// Aborts when it is dropped by a panic: in the code that it names there is nobody who could handle one.
+/// Aborts when it is dropped by a panic: in the code that it names there is nobody who could handle
+/// one.
 pub(crate) struct OnUnwind(pub(crate) &'static str);
 
 impl Drop for OnUnwind {

@@ -16,11 +16,13 @@ use std::time::Duration;
 /// How long a thread of the pool waits for a job before it ends.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
-/// Runs `f` on a thread of the blocking pool, so that a call that blocks (a file, a name, a C library) holds up no worker.
+/// Runs `f` on a thread of the blocking pool, so that a call that blocks (a file, a name, a C
+/// library) holds up no worker.
 ///
-/// At most [`blocking_threads`](crate::RuntimeBuilder::blocking_threads) jobs run at once; the others wait their turn. Threads
-/// are started as needed, and end after 5 seconds without work. Never yields; [`join`](JoinHandle::join) does. Inside `f`,
-/// waits block the pool's thread. A job can't be killed; dropping the handle detaches it.
+/// At most [`blocking_threads`](crate::RuntimeBuilder::blocking_threads) jobs run at once; the
+/// others wait their turn. Threads are started as needed, and end after 5 seconds without work.
+/// Never yields; [`join`](JoinHandle::join) does. Inside `f`, waits block the pool's thread. A job
+/// can't be killed; dropping the handle detaches it.
 ///
 /// # Panics
 ///
@@ -82,7 +84,8 @@ impl Pool {
         if grow { self.grow() } else { Ok(()) }
     }
 
-    /// Starts a thread, which is counted already. Without one the job still runs if there is any other.
+    /// Starts a thread, which is counted already. Without one the job still runs if there is any
+    /// other.
     fn grow(&'static self) -> io::Result<()> {
         let builder = std::thread::Builder::new().name("greenloop-blocking".into());
         let started = builder.spawn(|| self.work());

@@ -1,4 +1,5 @@
-//! `Config`: how many workers, how large the stacks, how many blocking threads; from the environment or a builder.
+//! `Config`: how many workers, how large the stacks, how many blocking threads; from the
+//! environment or a builder.
 
 use crate::idle::MAX_WORKERS;
 use crate::scheduler::Scheduler;
@@ -7,13 +8,16 @@ use std::io;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// 192 KiB: a panic with a backtrace takes 23 KB of stack, a TLS handshake more; with its guard it fills a slot of 256 KiB.
+/// 192 KiB: a panic with a backtrace takes 23 KB of stack, a TLS handshake more; with its guard it
+/// fills a slot of 256 KiB.
 const DEFAULT_STACK: usize = 192 * 1024;
 
-/// As many as tokio's pool: they are started one by one, as they are needed, and end when they are idle.
+/// As many as tokio's pool: they are started one by one, as they are needed, and end when they are
+/// idle.
 const DEFAULT_BLOCKING: usize = 512;
 
-/// The class of the stack size in force, plus one; 0 until the runtime or the first hub has started.
+/// The class of the stack size in force, plus one; 0 until the runtime or the first hub has
+/// started.
 static STACK: AtomicUsize = AtomicUsize::new(0);
 static BLOCKING: AtomicUsize = AtomicUsize::new(DEFAULT_BLOCKING);
 
@@ -112,7 +116,8 @@ fn invalid(what: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, what)
 }
 
-/// The runtime behind [`spawn`](crate::spawn()): its workers, which start by themselves or as a [`Builder`](RuntimeBuilder) says.
+/// The runtime behind [`spawn`](crate::spawn()): its workers, which start by themselves or as a
+/// [`Builder`](RuntimeBuilder) says.
 ///
 /// # Examples
 ///
@@ -141,8 +146,9 @@ impl Runtime {
     }
 }
 
-/// Configures the runtime. What it does not set comes from `GREENLOOP_WORKERS` and `GREENLOOP_STACK_SIZE`, else from the
-/// defaults: a worker a core, stacks of 192 KiB, up to 512 blocking threads.
+/// Configures the runtime. What it does not set comes from `GREENLOOP_WORKERS` and
+/// `GREENLOOP_STACK_SIZE`, else from the defaults: a worker a core, stacks of 192 KiB, up to 512
+/// blocking threads.
 ///
 /// # Examples
 ///
@@ -182,8 +188,8 @@ impl RuntimeBuilder {
     ///
     /// # Errors
     ///
-    /// `AlreadyExists` if the runtime runs already; `InvalidInput` for a value out of range, which it names; whatever the
-    /// system says when a worker can't be started.
+    /// `AlreadyExists` if the runtime runs already; `InvalidInput` for a value out of range, which
+    /// it names; whatever the system says when a worker can't be started.
     pub fn start(self) -> io::Result<Runtime> {
         let base = Config::from_environment()?;
         let config = Config {

@@ -8,7 +8,8 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
-/// What an OS thread knows of itself: one for a worker or hub, one for an OS thread that has waited.
+/// What an OS thread knows of itself: one for a worker or hub, one for an OS thread that has
+/// waited.
 #[derive(Default)]
 pub(crate) struct Context {
     /// None on an OS thread that is neither worker nor hub.
@@ -17,13 +18,14 @@ pub(crate) struct Context {
     pub(crate) green: Cell<Option<NonNull<Header>>>,
     /// The block by which this OS thread itself waits, made at its first wait.
     own: Cell<Option<NonNull<Header>>>,
-    /// While it is not 0 the runtime itself makes system calls: a monkey patch leaves them alone. Belongs to the code that
-    /// runs now: a switch sets it aside.
+    /// While it is not 0 the runtime itself makes system calls: a monkey patch leaves them alone.
+    /// Belongs to the code that runs now: a switch sets it aside.
     pub(crate) hooks_off: Cell<u32>,
 }
 
 thread_local! {
-    /// The one word that the runtime owns per OS thread. Constant and without destructor: a plain load.
+    /// The one word that the runtime owns per OS thread. Constant and without destructor: a plain
+    /// load.
     static CURRENT: Cell<*const Context> = const { Cell::new(ptr::null()) };
 
     /// Frees the context of an OS thread at its end; touched only when that is made.
@@ -65,12 +67,14 @@ impl Drop for Exit {
 
 /// The worker or hub of this OS thread.
 ///
-/// The reference is good for as long as the caller's frame: code on a green thread runs only inside its worker's
-/// loop, and the loop's own frames lie within the worker's life. It must not be stored.
+/// The reference is good for as long as the caller's frame: code on a green thread runs only inside
+/// its worker's loop, and the loop's own frames lie within the worker's life. It must not be
+/// stored.
 #[inline]
 pub(crate) fn worker<'a>() -> Option<&'a Worker> {
     let worker = current()?.worker.get()?;
-    // SAFETY: the worker outlives its context's time as the current one; it is of this OS thread only.
+    // SAFETY: the worker outlives its context's time as the current one; it is of this OS thread
+    // only.
     Some(unsafe { worker.as_ref() })
 }
 
@@ -79,8 +83,8 @@ pub(crate) fn worker<'a>() -> Option<&'a Worker> {
 pub(crate) fn green<'a>() -> Option<(&'a Worker, &'a Header)> {
     let context = current()?;
     let (header, worker) = (context.green.get()?, context.worker.get()?);
-    // SAFETY: a running green thread's slot is known to its worker (`BODY`), so it is not freed meanwhile; for the
-    // worker see `worker`.
+    // SAFETY: a running green thread's slot is known to its worker (`BODY`), so it is not freed
+    // meanwhile; for the worker see `worker`.
     Some(unsafe { (worker.as_ref(), header.as_ref()) })
 }
 
@@ -91,7 +95,8 @@ pub(crate) fn hooks_off() -> HooksOff {
     HooksOff(depth)
 }
 
-/// Are the system calls that are made now the runtime's own? For the monkey patch, which leaves those alone.
+/// Are the system calls that are made now the runtime's own? For the monkey patch, which leaves
+/// those alone.
 #[doc(hidden)]
 pub fn are_hooks_off() -> bool {
     current().is_some_and(|context| context.hooks_off.get() != 0)
@@ -103,7 +108,8 @@ pub(crate) struct HooksOff(Option<NonNull<Cell<u32>>>);
 impl HooksOff {
     fn change(depth: Option<NonNull<Cell<u32>>>, by: i32) {
         if let Some(depth) = depth {
-            // SAFETY: of this OS thread's context, which outlives the call that the guard surrounds.
+            // SAFETY: of this OS thread's context, which outlives the call that the guard
+            // surrounds.
             let depth = unsafe { depth.as_ref() };
             depth.set(depth.get().wrapping_add_signed(by));
         }
@@ -118,7 +124,8 @@ impl Drop for HooksOff {
 
 #[inline]
 pub(crate) fn current<'a>() -> Option<&'a Context> {
-    // SAFETY: a context that is not null lives until it is replaced (`enter`) or its OS thread ends.
+    // SAFETY: a context that is not null lives until it is replaced (`enter`) or its OS thread
+    // ends.
     unsafe { CURRENT.get().as_ref() }
 }
 

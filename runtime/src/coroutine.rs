@@ -35,7 +35,8 @@ pub(crate) type Yielder = corosensei::Yielder<Resume, Outcome>;
 pub(crate) struct Coroutine(corosensei::Coroutine<Resume, Outcome, (), Stack>);
 
 impl Coroutine {
-    /// Prepares `entry(header)` to run on `stack`. `entry` must not unwind: nothing above it could catch that.
+    /// Prepares `entry(header)` to run on `stack`. `entry` must not unwind: nothing above it could
+    /// catch that.
     pub(crate) fn new(
         stack: Stack,
         header: NonNull<Header>,
@@ -70,7 +71,8 @@ impl Coroutine {
 ///
 /// The caller runs on the stack of `header`.
 pub(crate) unsafe fn suspend(header: &Header, outcome: Outcome) {
-    // SAFETY: set at the first run of this very stack, near whose top the yielder lies while it runs.
+    // SAFETY: set at the first run of this very stack, near whose top the yielder lies while it
+    // runs.
     let yielder = unsafe { &*header.yielder.get() };
     let mut outcome = outcome;
     while let Resume::Backtrace(place) = yielder.suspend(outcome) {

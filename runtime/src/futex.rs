@@ -7,7 +7,8 @@ use crate::clock;
 use crate::context;
 use std::sync::atomic::AtomicU32;
 
-/// Blocks the OS thread while `*word == expected`, until a wake-up or `deadline` (nanoseconds of [`clock::now`]).
+/// Blocks the OS thread while `*word == expected`, until a wake-up or `deadline` (nanoseconds of
+/// [`clock::now`]).
 ///
 /// May return early for no reason: the caller looks again.
 pub(crate) fn wait(word: *const AtomicU32, expected: u32, deadline: u64) {
@@ -20,8 +21,8 @@ pub(crate) fn wait(word: *const AtomicU32, expected: u32, deadline: u64) {
         &time
     };
     let operation = libc::FUTEX_WAIT_BITSET | libc::FUTEX_PRIVATE_FLAG;
-    // SAFETY: the kernel checks the address of `word` itself (EFAULT); `until` is null or points to a timespec
-    // that outlives the call. FUTEX_WAIT_BITSET takes an absolute CLOCK_MONOTONIC time.
+    // SAFETY: the kernel checks the address of `word` itself (EFAULT); `until` is null or points to
+    // a timespec that outlives the call. FUTEX_WAIT_BITSET takes an absolute CLOCK_MONOTONIC time.
     unsafe {
         libc::syscall(
             libc::SYS_futex,
@@ -35,7 +36,8 @@ pub(crate) fn wait(word: *const AtomicU32, expected: u32, deadline: u64) {
     };
 }
 
-/// Wakes one OS thread that waits on `word`, if there is one. `word` may be gone already: the address is only a key.
+/// Wakes one OS thread that waits on `word`, if there is one. `word` may be gone already: the
+/// address is only a key.
 pub(crate) fn wake_one(word: *const AtomicU32) {
     wake(word, 1);
 }
@@ -47,7 +49,7 @@ pub(crate) fn wake_all(word: *const AtomicU32) {
 
 fn wake(word: *const AtomicU32, count: i32) {
     let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
-    // SAFETY: FUTEX_WAKE does not dereference the address of a private futex; a stale one wakes nobody, or
-    // somebody for no reason, which every waiter allows for.
+    // SAFETY: FUTEX_WAKE does not dereference the address of a private futex; a stale one wakes
+    // nobody, or somebody for no reason, which every waiter allows for.
     unsafe { libc::syscall(libc::SYS_futex, word, operation, count) };
 }

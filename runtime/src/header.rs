@@ -1,8 +1,8 @@
 //! `Header`: the control block of a green thread, and the slabs that such blocks live in.
 //!
-//! Header, closure and result are one slot. Slots are type-stable: their memory is never unmapped nor used for
-//! anything else, so a waker may keep a plain pointer and a generation for ever, and a dump may walk all slots
-//! while their owners run. An OS thread that waits has a slot too.
+//! Header, closure and result are one slot. Slots are type-stable: their memory is never unmapped
+//! nor used for anything else, so a waker may keep a plain pointer and a generation for ever, and a
+//! dump may walk all slots while their owners run. An OS thread that waits has a slot too.
 
 use crate::atomic::AtomicPtr;
 use crate::coroutine::{Coroutine, YielderCell};
@@ -23,7 +23,8 @@ use std::ptr::{self, NonNull};
 pub(crate) const ROOM: usize = 64;
 
 /// The control block. Which thread may touch a field follows from `word` (see `word.rs`):
-/// unstarted: who spawned it, then who starts it; running and parked: its home; finished: who joins it.
+/// unstarted: who spawned it, then who starts it; running and parked: its home; finished: who joins
+/// it.
 #[repr(C, align(64))]
 pub(crate) struct Header {
     pub(crate) word: Word,
@@ -47,8 +48,8 @@ pub(crate) struct Header {
     room: UnsafeCell<Room>,
 }
 
-// SAFETY: `word` and `link` are atomics; every other field is touched by one thread at a time, the one that `word`
-// names, whose transitions are AcqRel.
+// SAFETY: `word` and `link` are atomics; every other field is touched by one thread at a time, the
+// one that `word` names, whose transitions are AcqRel.
 unsafe impl Sync for Header {}
 
 #[repr(C, align(16))]
@@ -158,7 +159,8 @@ impl Header {
     ///
     /// The caller knows the slot (`BODY` or `HANDLE`) and it is neither being spawned nor freed.
     pub(crate) unsafe fn thread(&self) -> &Thread {
-        // SAFETY: written before the word leaves `free`, and cleared only when nobody knows the slot.
+        // SAFETY: written before the word leaves `free`, and cleared only when nobody knows the
+        // slot.
         unsafe { &*self.thread.get() }
             .as_ref()
             .expect("a slot in use has a thread")

@@ -23,19 +23,23 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// What hubs are made of, kept for the next one: a waker may still be about to write to it.
 static SPARE: Lock<Vec<Parts>> = Lock::new(Vec::new());
 
-/// Runs `f` as the first green thread of a hub on this very thread, and returns its result: gevent's model.
+/// Runs `f` as the first green thread of a hub on this very thread, and returns its result:
+/// gevent's model.
 ///
-/// Whatever is spawned inside stays on this thread. Nothing runs in parallel: code between two yields is atomic, and
-/// [`spawn_local`](crate::spawn_local()) takes closures that are not `Send`. Order is strict: first come, first served.
+/// Whatever is spawned inside stays on this thread. Nothing runs in parallel: code between two
+/// yields is atomic, and [`spawn_local`](crate::spawn_local()) takes closures that are not `Send`.
+/// Order is strict: first come, first served.
 ///
-/// When `f` ends, closures that have not started are dropped, new ones are refused (`BrokenPipe`), and green threads that
-/// still wait are killed, with the hub still running: each unwinds with [`Killed`](crate::Killed), and its destructors may
-/// wait, for a second in all. One that has not ended then is reported through `log` and left suspended for ever.
+/// When `f` ends, closures that have not started are dropped, new ones are refused (`BrokenPipe`),
+/// and green threads that still wait are killed, with the hub still running: each unwinds with
+/// [`Killed`](crate::Killed), and its destructors may wait, for a second in all. One that has not
+/// ended then is reported through `log` and left suspended for ever.
 ///
 /// # Panics
 ///
-/// With `f`'s panic; when called inside a worker or hub; when the hub can't be set up; and when it can never run
-/// again, because all its green threads wait for each other's end: then the message lists them.
+/// With `f`'s panic; when called inside a worker or hub; when the hub can't be set up; and when it
+/// can never run again, because all its green threads wait for each other's end: then the message
+/// lists them.
 ///
 /// # Examples
 ///
@@ -62,7 +66,8 @@ where
 {
     if context::worker().is_some() {
         panic!(
-            "greenloop::run was called inside of a worker or of another run: it needs an OS thread of its own"
+            "greenloop::run was called inside of a worker or of another run: \
+             it needs an OS thread of its own"
         );
     }
     config::default_stack().expect("failed to configure a hub");
@@ -92,8 +97,8 @@ fn run_on<F, T>(hub: &Worker, f: F) -> End<T>
 where
     F: FnOnce() -> T,
 {
-    // SAFETY: joined below, on this OS thread, before this frame ends; if it can't be, `abandon` has given it a result
-    // and its stack is never touched again.
+    // SAFETY: joined below, on this OS thread, before this frame ends; if it can't be, `abandon`
+    // has given it a result and its stack is never touched again.
     let first = unsafe { Builder::new().name("main".into()).spawn_on_hub(hub, f) };
     let first = first.expect("failed to spawn a hub's first green thread");
     let _abort = crate::abort::OnUnwind("a hub's loop");
@@ -137,7 +142,8 @@ fn each_living(hub: &Worker, mut visit: impl FnMut(&'static Header)) {
 }
 
 fn describe(header: &Header) -> String {
-    // SAFETY: `each_living` and a join handle see to it that the slot is in use; both on this hub's thread.
+    // SAFETY: `each_living` and a join handle see to it that the slot is in use; both on this hub's
+    // thread.
     let label = unsafe { header.label() };
     let name = label.name.as_deref().unwrap_or("<unnamed>");
     format!("green thread '{name}' (spawned at {})", label.location)
@@ -164,7 +170,8 @@ fn unparker(header: &Header) -> Unparker {
     Unparker::new(NonNull::from(header), header.word.load().generation())
 }
 
-/// Gives up a green thread that would not end: it stays suspended for ever, and so does what its stack owns.
+/// Gives up a green thread that would not end: it stays suspended for ever, and so does what its
+/// stack owns.
 fn abandon(hub: &Worker, header: &'static Header) {
     let backtrace = hub
         .backtrace(header)
@@ -179,7 +186,8 @@ fn abandon(hub: &Worker, header: &'static Header) {
         hub.take_inbox();
     }
     let body = header.body.get().expect("set when it was spawned");
-    // SAFETY: its closure has been taken out by its first run, and it will not run again to leave a result.
+    // SAFETY: its closure has been taken out by its first run, and it will not run again to leave a
+    // result.
     unsafe { (body.abandon)(header) };
     spawn::finish(header);
     hub.forget_one();

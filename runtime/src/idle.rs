@@ -1,17 +1,21 @@
 //! `Idle`: which workers sleep, how many look for work, and who watches over the busy ones.
 //!
-//! The question that it answers is rayon's: can a closure be pushed while the last worker falls asleep, and nobody
-//! runs it? Both sides write first and look afterwards, with a SeqCst fence between:
+//! The question that it answers is rayon's: can a closure be pushed while the last worker falls
+//! asleep, and nobody runs it? Both sides write first and look afterwards, with a SeqCst fence
+//! between:
 //!
-//! * who pushes work: push; fence; look whether anyone sleeps and nobody searches; then claim one and wake it.
-//! * who falls asleep: stop searching; set its bit; fall asleep in its inbox, which fences; then look at all queues,
-//!   and at its bit, once more.
+//! * who pushes work: push; fence; look whether anyone sleeps and nobody searches; then claim one
+//!   and wake it.
+//! * who falls asleep: stop searching; set its bit; fall asleep in its inbox, which fences; then
+//!   look at all queues, and at its bit, once more.
 //!
-//! Of two such pairs at least one sees the other's write. The claimed one may not sleep in its inbox yet: then the
-//! claimer's nudge finds it awake, and the fence there makes sure that it sees its bit gone. A worker that is woken to search counts as searching from
-//! the moment when it is claimed, so that a burst of spawns wakes one; it wakes the next when it finds something.
+//! Of two such pairs at least one sees the other's write. The claimed one may not sleep in its
+//! inbox yet: then the claimer's nudge finds it awake, and the fence there makes sure that it sees
+//! its bit gone. A worker that is woken to search counts as searching from the moment when it is
+//! claimed, so that a burst of spawns wakes one; it wakes the next when it finds something.
 //!
-//! Rejected: waking a worker a spawn (tokio's measurements and ours: the wake-up costs more than the green thread).
+//! Rejected: waking a worker a spawn (tokio's measurements and ours: the wake-up costs more than
+//! the green thread).
 
 use crate::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
@@ -20,11 +24,14 @@ pub(crate) const MAX_WORKERS: usize = 256;
 
 #[derive(Debug)]
 pub(crate) struct Idle {
-    /// One bit a sleeping worker: set by itself; cleared by itself or, when claimed, by the claimer.
+    /// One bit a sleeping worker: set by itself; cleared by itself or, when claimed, by the
+    /// claimer.
     asleep: [AtomicU64; MAX_WORKERS / 64],
-    /// How many workers look for work: raised by a claimer for the claimed one or by the searcher itself.
+    /// How many workers look for work: raised by a claimer for the claimed one or by the searcher
+    /// itself.
     searching: AtomicU32,
-    /// The worker that looks after the busy ones, plus one; 0 for none. Claimed and given up by that worker.
+    /// The worker that looks after the busy ones, plus one; 0 for none. Claimed and given up by
+    /// that worker.
     watcher: AtomicU32,
 }
 
@@ -42,14 +49,16 @@ impl Idle {
         self.asleep[worker / 64].fetch_or(1 << (worker % 64), Ordering::Relaxed);
     }
 
-    /// Ends the sleep of `worker`; true if somebody claimed it, so that it counts as searching already.
+    /// Ends the sleep of `worker`; true if somebody claimed it, so that it counts as searching
+    /// already.
     pub(crate) fn wake_up(&self, worker: usize) -> bool {
         let bit = 1 << (worker % 64);
         // Acquire pairs with the Release of the claimer: what it pushed is visible.
         self.asleep[worker / 64].fetch_and(!bit, Ordering::Acquire) & bit == 0
     }
 
-    /// Called after a push of work that deserves another worker: the one to wake, if one sleeps and nobody searches.
+    /// Called after a push of work that deserves another worker: the one to wake, if one sleeps and
+    /// nobody searches.
     pub(crate) fn claim_searcher(&self) -> Option<usize> {
         fence(Ordering::SeqCst);
         if self.searching.load(Ordering::Relaxed) != 0 {
@@ -59,7 +68,8 @@ impl Idle {
         }
     }
 
-    /// Called after a push of work that its own worker runs next: the one to wake, if one sleeps and nobody watches.
+    /// Called after a push of work that its own worker runs next: the one to wake, if one sleeps
+    /// and nobody watches.
     pub(crate) fn claim_watcher(&self) -> Option<usize> {
         fence(Ordering::SeqCst);
         let watched = self.watcher.load(Ordering::Relaxed) != 0
@@ -105,7 +115,8 @@ impl Idle {
 
     /// Ends a search; true if nobody else searches now.
     pub(crate) fn stop_searching(&self) -> bool {
-        // SeqCst: in one order with the pushers' fence, so that a pusher either sees the search ended or was seen.
+        // SeqCst: in one order with the pushers' fence, so that a pusher either sees the search
+        // ended or was seen.
         self.searching.fetch_sub(1, Ordering::SeqCst) == 1
     }
 

@@ -8,9 +8,10 @@
 //! | a node     | awake, a stack of nodes    | a push (to another node), the owner (takes all: null)            |
 //! | `SLEEPING` | asleep, nothing there      | a push (to a node) or a nudge (to null), which must wake; the owner |
 //!
-//! As one word holds both facts there is no order of two stores and two loads to get wrong: the owner falls asleep
-//! only by a swap that proves the stack empty, and whoever ends the sleep knows that it did. Rejected: crossbeam's
-//! `SegQueue` (allocates in `push`, and needs the flag beside it with a fence on each side).
+//! As one word holds both facts there is no order of two stores and two loads to get wrong: the
+//! owner falls asleep only by a swap that proves the stack empty, and whoever ends the sleep knows
+//! that it did. Rejected: crossbeam's `SegQueue` (allocates in `push`, and needs the flag beside it
+//! with a fence on each side).
 
 use crate::atomic::{AtomicPtr, Ordering, fence};
 use std::ptr::{self, NonNull};
@@ -47,11 +48,13 @@ impl<N: Linked> Inbox<N> {
         loop {
             let slept = head == Self::sleeping();
             let next = if slept { ptr::null_mut() } else { head };
-            // SAFETY: the caller says that the node is valid; shared access to its atomic link is enough.
+            // SAFETY: the caller says that the node is valid; shared access to its atomic link is
+            // enough.
             unsafe { node.as_ref() }
                 .link()
                 .store(next, Ordering::Relaxed);
-            // Release pairs with the Acquire of `take_all`: the owner sees the link and the node's contents.
+            // Release pairs with the Acquire of `take_all`: the owner sees the link and the node's
+            // contents.
             match self.head.compare_exchange_weak(
                 head,
                 node.as_ptr(),
@@ -64,10 +67,12 @@ impl<N: Linked> Inbox<N> {
         }
     }
 
-    /// Ends the owner's sleep without putting anything inside; true if it slept and the caller must wake it.
+    /// Ends the owner's sleep without putting anything inside; true if it slept and the caller must
+    /// wake it.
     ///
-    /// For news that lie elsewhere (an injector, `Idle`): the fence pairs with that of [`Inbox::fall_asleep`], so
-    /// that either this sees the owner asleep, or the owner sees the news when it looks once more.
+    /// For news that lie elsewhere (an injector, `Idle`): the fence pairs with that of
+    /// [`Inbox::fall_asleep`], so that either this sees the owner asleep, or the owner sees the
+    /// news when it looks once more.
     pub(crate) fn nudge(&self) -> bool {
         fence(Ordering::SeqCst);
         self.head.load(Ordering::Relaxed) == Self::sleeping()
@@ -92,7 +97,8 @@ impl<N: Linked> Inbox<N> {
         let mut newest = self.head.swap(ptr::null_mut(), Ordering::Acquire);
         let mut oldest = ptr::null_mut();
         while let Some(node) = NonNull::new(newest) {
-            // SAFETY: `push`'s caller keeps the node valid, and this owner took it out, so nobody else touches the link.
+            // SAFETY: `push`'s caller keeps the node valid, and this owner took it out, so nobody
+            // else touches the link.
             let link = unsafe { node.as_ref() }.link();
             newest = link.load(Ordering::Relaxed);
             link.store(oldest, Ordering::Relaxed);
@@ -101,8 +107,8 @@ impl<N: Linked> Inbox<N> {
         Taken { next: oldest }
     }
 
-    /// Marks the owner asleep; false if there is something to take first. Afterwards the owner must look once
-    /// more for news that lie elsewhere (see [`Inbox::nudge`]).
+    /// Marks the owner asleep; false if there is something to take first. Afterwards the owner must
+    /// look once more for news that lie elsewhere (see [`Inbox::nudge`]).
     pub(crate) fn fall_asleep(&self) -> bool {
         let slept = self
             .head
@@ -139,7 +145,8 @@ impl<N: Linked> Iterator for Taken<N> {
 
     fn next(&mut self) -> Option<NonNull<N>> {
         let node = NonNull::new(self.next)?;
-        // SAFETY: as in `take_all`; the link is read before the node is handed out and perhaps pushed again.
+        // SAFETY: as in `take_all`; the link is read before the node is handed out and perhaps
+        // pushed again.
         self.next = unsafe { node.as_ref() }.link().load(Ordering::Relaxed);
         Some(node)
     }

@@ -14,7 +14,8 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 use std::thread::Result;
 
-/// The right to join a green thread, or a job of [`spawn_blocking`](crate::spawn_blocking). Dropping it detaches it.
+/// The right to join a green thread, or a job of [`spawn_blocking`](crate::spawn_blocking).
+/// Dropping it detaches it.
 ///
 /// # Examples
 ///
@@ -28,8 +29,8 @@ pub struct JoinHandle<T> {
     result: PhantomData<T>,
 }
 
-// SAFETY: the handle is one of two owners of the slot, by way of its atomic word; what it hands from thread to thread
-// is the result.
+// SAFETY: the handle is one of two owners of the slot, by way of its atomic word; what it hands
+// from thread to thread is the result.
 unsafe impl<T: Send> Send for JoinHandle<T> {}
 // SAFETY: a shared handle only reads the word and the thread, which is `Sync`.
 unsafe impl<T> Sync for JoinHandle<T> {}
@@ -53,8 +54,8 @@ impl<T> JoinHandle<T> {
         unsafe { self.header.as_ref() }
     }
 
-    /// Waits for the end, and returns the result: `Err` with the payload if it panicked, with [`Killed`](crate::Killed)
-    /// if it was killed.
+    /// Waits for the end, and returns the result: `Err` with the payload if it panicked, with
+    /// [`Killed`](crate::Killed) if it was killed.
     ///
     /// Yields, unless it has ended already. A kill of the one who waits detaches it.
     ///
@@ -64,7 +65,8 @@ impl<T> JoinHandle<T> {
     pub fn join(self) -> Result<T> {
         self.wait();
         let this = std::mem::ManuallyDrop::new(self);
-        // SAFETY: it is finished, so the room holds the result, and it belongs to the handle, which is used up here.
+        // SAFETY: it is finished, so the room holds the result, and it belongs to the handle, which
+        // is used up here.
         let result = unsafe { this.header().take::<Result<T>>() };
         this.release();
         result
@@ -119,7 +121,8 @@ impl<T> Drop for JoinHandle<T> {
             return;
         }
         let body = self.header().body.get().expect("set when it was spawned");
-        // SAFETY: it is finished with the handle still there, so the result is in the room, and it is ours.
+        // SAFETY: it is finished with the handle still there, so the result is in the room, and it
+        // is ours.
         unsafe { (body.drop_result)(self.header()) };
         self.release();
     }
@@ -133,7 +136,8 @@ impl<T> fmt::Debug for JoinHandle<T> {
     }
 }
 
-/// The handle of a green thread that stays on its worker or hub, and so does the handle: neither is `Send`.
+/// The handle of a green thread that stays on its worker or hub, and so does the handle: neither is
+/// `Send`.
 ///
 /// ```compile_fail
 /// fn needs_send(_: impl Send) {}
@@ -235,7 +239,8 @@ pub fn joinall<H: Joinable>(handles: impl IntoIterator<Item = H>) -> Vec<Result<
 }
 
 impl Worker {
-    /// Counts a joiner of this hub that waits for another of its green threads, until the guard drops.
+    /// Counts a joiner of this hub that waits for another of its green threads, until the guard
+    /// drops.
     fn count_joiner(&self, target: &Header) -> Option<impl Drop + '_> {
         struct Counted<'a>(&'a std::cell::Cell<usize>);
         impl Drop for Counted<'_> {

@@ -1,6 +1,7 @@
 //! The runtime of greenloop: scheduler, coroutines, stacks, reactor, timers.
 //!
-//! Use it through the `greenloop` crate, whose documentation is the guide. How it works is told in `ARCHITECTURE.md`.
+//! Use it through the `greenloop` crate, whose documentation is the guide. How it works is told in
+//! `ARCHITECTURE.md`.
 
 mod abort;
 mod atomic;
@@ -11,6 +12,7 @@ mod clock;
 mod config;
 mod context;
 mod coroutine;
+mod fifo;
 mod futex;
 mod header;
 mod hub;

@@ -1,7 +1,8 @@
 //! `Lock`: mutual exclusion inside the runtime, for a few instructions at a time.
 //!
-//! Not std's or parking_lot's mutex: under a monkey patch those park the green thread, and a worker that holds
-//! one while it wakes somebody would wait for itself. This one spins, then blocks the OS thread.
+//! Not std's or parking_lot's mutex: under a monkey patch those park the green thread, and a worker
+//! that holds one while it wakes somebody would wait for itself. This one spins, then blocks the OS
+//! thread.
 //!
 //! States of the word: `FREE` -> `HELD` (lock), `HELD` -> `CONTENDED` (a waiter, before it sleeps),
 //! `HELD`/`CONTENDED` -> `FREE` (the owner; it wakes one sleeper if it finds `CONTENDED`).
@@ -21,7 +22,8 @@ pub(crate) struct Lock<T> {
     value: UnsafeCell<T>,
 }
 
-// SAFETY: the word lets one thread at a time reach the value, so sharing the lock only moves `T` between threads.
+// SAFETY: the word lets one thread at a time reach the value, so sharing the lock only moves `T`
+// between threads.
 unsafe impl<T: Send> Sync for Lock<T> {}
 
 impl<T> Lock<T> {
@@ -87,7 +89,8 @@ impl<T> Deref for Guard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: this guard holds the lock, so no other reference to the value exists but through it.
+        // SAFETY: this guard holds the lock, so no other reference to the value exists but through
+        // it.
         unsafe { &*self.lock.value.get() }
     }
 }

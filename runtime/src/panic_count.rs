@@ -1,15 +1,19 @@
-//! `Saved`: std's count of panics in progress, set aside while an unwinding green thread waits in a destructor.
+//! `Saved`: std's count of panics in progress, set aside while an unwinding green thread waits in a
+//! destructor.
 //!
-//! std keeps that count in a private thread-local, while several light green threads share one OS thread. Left
-//! alone, the siblings of one that waits while it unwinds would find `thread::panicking()` true, and would poison
-//! the mutexes that they unlock. The word's place in its module's thread-local storage is found by watching an OS
-//! thread unwind, and is trusted only if exactly one word counts along and `thread::panicking()` then obeys it.
-//! Rejected: a fixed offset, which every build of the program moves; offsets from the thread pointer, which are not
-//! the same in every thread where std itself was loaded by `dlopen`; `__tls_get_addr`, which static programs lack.
+//! std keeps that count in a private thread-local, while several light green threads share one OS
+//! thread. Left alone, the siblings of one that waits while it unwinds would find
+//! `thread::panicking()` true, and would poison the mutexes that they unlock. The word's place in
+//! its module's thread-local storage is found by watching an OS thread unwind, and is trusted only
+//! if exactly one word counts along and `thread::panicking()` then obeys it. Rejected: a fixed
+//! offset, which every build of the program moves; offsets from the thread pointer, which are not
+//! the same in every thread where std itself was loaded by `dlopen`; `__tls_get_addr`, which static
+//! programs lack.
 //!
-//! std's process-wide count, which lets `panicking()` skip the thread-local while nobody panics, stays as it is,
-//! for the panic that is set aside is still in progress. So does the flag that tells that the panic hook runs: a wait
-//! inside a panic hook therefore leaves it up, and a sibling that panics meanwhile aborts the process.
+//! std's process-wide count, which lets `panicking()` skip the thread-local while nobody panics,
+//! stays as it is, for the panic that is set aside is still in progress. So does the flag that
+//! tells that the panic hook runs: a wait inside a panic hook therefore leaves it up, and a sibling
+//! that panics meanwhile aborts the process.
 
 use crate::abort::abort;
 use std::arch::asm;
@@ -28,7 +32,8 @@ struct Saved {
     not_send: PhantomData<*const ()>,
 }
 
-/// Hides the panic of whoever unwinds on this OS thread now, if anybody does, until the guard drops.
+/// Hides the panic of whoever unwinds on this OS thread now, if anybody does, until the guard
+/// drops.
 pub(crate) fn hide() -> Hidden {
     Hidden(thread::panicking().then(save_and_clear))
 }
@@ -46,7 +51,8 @@ impl Drop for Hidden {
 
 /// Sets this OS thread's count aside, so that it no longer counts as panicking.
 ///
-/// The first call of the process starts an OS thread and waits for it. Aborts if the count cannot be found.
+/// The first call of the process starts an OS thread and waits for it. Aborts if the count cannot
+/// be found.
 fn save_and_clear() -> Saved {
     Saved {
         count: place().replace(0).unwrap_or_else(|| give_up()),
@@ -54,8 +60,8 @@ fn save_and_clear() -> Saved {
     }
 }
 
-/// Puts the count back, on the OS thread that it was taken from. Its count is 0 by then: whoever else unwinds there
-/// has set theirs aside, too.
+/// Puts the count back, on the OS thread that it was taken from. Its count is 0 by then: whoever
+/// else unwinds there has set theirs aside, too.
 fn restore(saved: Saved) {
     place().replace(saved.count).unwrap_or_else(|| give_up());
 }
@@ -69,8 +75,8 @@ struct Place {
     offset: usize,
 }
 
-/// The place, once it is known: 0 -> a module's number (1 or more), by whichever probe succeeds first. Probes that
-/// race find the same place, so there is no harm in finding it twice.
+/// The place, once it is known: 0 -> a module's number (1 or more), by whichever probe succeeds
+/// first. Probes that race find the same place, so there is no harm in finding it twice.
 static MODULE: AtomicUsize = AtomicUsize::new(0);
 /// Valid as soon as `MODULE` is set.
 static OFFSET: AtomicUsize = AtomicUsize::new(0);
@@ -89,7 +95,8 @@ fn place() -> Place {
 #[cold]
 fn find_place() -> Place {
     let prober = thread::Builder::new().name("greenloop-probe".to_owned());
-    // The stack is small, but has room for the unwinder, which takes most when it was compiled without optimisation.
+    // The stack is small, but has room for the unwinder, which takes most when it was compiled
+    // without optimisation.
     let prober = prober.stack_size(128 << 10).spawn(probe).ok();
     let Some(place) = prober.and_then(|prober| prober.join().ok()?) else {
         give_up()
@@ -102,8 +109,8 @@ fn find_place() -> Place {
 
 fn give_up() -> ! {
     abort(
-        "a green thread waits in a destructor while it panics, and std's count of panics, which the others must not \
-         see, was not found in this program",
+        "a green thread waits in a destructor while it panics, and std's count of panics, which \
+         the others must not see, was not found in this program",
     )
 }
 
@@ -111,9 +118,10 @@ impl Place {
     /// Replaces the word at this place in the calling thread's storage, unless its module is gone.
     fn replace(self, value: usize) -> Option<usize> {
         let word = self.word()?;
-        // SAFETY: the word is valid and aligned, and nothing but this thread uses it: std, whose word it is once the
-        // probe is over, does so through a `Cell`. The empty assembly, which may read and write any memory, keeps the
-        // compiler from carrying std's own accesses, which it might think unrelated, across these.
+        // SAFETY: the word is valid and aligned, and nothing but this thread uses it: std, whose
+        // word it is once the probe is over, does so through a `Cell`. The empty assembly, which
+        // may read and write any memory, keeps the compiler from carrying std's own accesses, which
+        // it might think unrelated, across these.
         unsafe {
             asm!("", options(nostack, preserves_flags));
             let old = word.read_volatile();
@@ -135,7 +143,8 @@ impl Place {
         word
     }
 
-    /// Whether `thread::panicking()` follows the word at this place, here, where one panic is in progress.
+    /// Whether `thread::panicking()` follows the word at this place, here, where one panic is in
+    /// progress.
     fn rules_panicking(self) -> bool {
         let Some(count) = self.replace(0) else {
             return false;
@@ -155,7 +164,8 @@ fn probe() -> Option<Place> {
         while_unwinding(|| nested = Snapshot::take());
         again = Snapshot::take();
     });
-    // All are alive to the end, so that an allocator's count of what this thread holds only grows, unlike std's.
+    // All are alive to the end, so that an allocator's count of what this thread holds only grows,
+    // unlike std's.
     let around = [(before, 0), (during, 1), (again, 1), (Snapshot::take(), 0)];
     let counts = |place: &Place| {
         around
@@ -171,7 +181,8 @@ fn probe() -> Option<Place> {
     obeyed.then_some(only)
 }
 
-/// Calls `job` in a destructor that an unwinding runs. No panic hook is called, so nothing is printed.
+/// Calls `job` in a destructor that an unwinding runs. No panic hook is called, so nothing is
+/// printed.
 fn while_unwinding(job: impl FnMut()) {
     struct OnDrop<F: FnMut()>(F);
     impl<F: FnMut()> Drop for OnDrop<F> {
@@ -186,7 +197,8 @@ fn while_unwinding(job: impl FnMut()) {
     debug_assert!(unwound.is_err());
 }
 
-/// The aligned words of this thread's thread-local storage, in all modules that have touched theirs.
+/// The aligned words of this thread's thread-local storage, in all modules that have touched
+/// theirs.
 #[derive(Default)]
 struct Snapshot {
     words: Vec<(Place, usize)>,
@@ -219,7 +231,8 @@ impl Snapshot {
         let first = block.start.align_offset(align_of::<usize>());
         let end = (block.size + 1).saturating_sub(size_of::<usize>());
         for offset in (first..end).step_by(size_of::<usize>()) {
-            // SAFETY: aligned and inside the block, by the lines above. Volatile, as the word belongs to others.
+            // SAFETY: aligned and inside the block, by the lines above. Volatile, as the word
+            // belongs to others.
             let value = unsafe { block.start.add(offset).cast::<usize>().read_volatile() };
             let module = block.module;
             self.words.push((Place { module, offset }, value));
@@ -236,13 +249,16 @@ struct Block {
 
 type Visit<'a> = &'a mut dyn FnMut(&Block) -> ControlFlow<()>;
 
-/// Calls `visit` for the blocks of the modules whose storage this thread has touched. They exist during the call.
+/// Calls `visit` for the blocks of the modules whose storage this thread has touched. They exist
+/// during the call.
 fn visit_blocks(mut visit: Visit<'_>) {
-    // SAFETY: `visit_module` wants the data pointer to be that of a `Visit` that nobody else uses meanwhile.
+    // SAFETY: `visit_module` wants the data pointer to be that of a `Visit` that nobody else uses
+    // meanwhile.
     unsafe { libc::dl_iterate_phdr(Some(visit_module), (&raw mut visit).cast()) };
 }
 
-/// Calls the [`Visit`] that `data` points to for the thread-local storage of one module, if it has any.
+/// Calls the [`Visit`] that `data` points to for the thread-local storage of one module, if it has
+/// any.
 ///
 /// # Safety
 ///
@@ -252,7 +268,8 @@ unsafe extern "C" fn visit_module(
     _size: usize,
     data: *mut c_void,
 ) -> c_int {
-    // SAFETY: the caller's contract: `info` describes a loaded module, with as many headers as it says.
+    // SAFETY: the caller's contract: `info` describes a loaded module, with as many headers as it
+    // says.
     let (info, headers, visit) = unsafe {
         let info = &*info;
         let headers = std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into());
@@ -261,7 +278,8 @@ unsafe extern "C" fn visit_module(
     let Some(segment) = headers.iter().find(|header| header.p_type == libc::PT_TLS) else {
         return 0;
     };
-    // The address is null while this thread has not touched the module's storage, which can then hold no count.
+    // The address is null while this thread has not touched the module's storage, which can then
+    // hold no count.
     if info.dlpi_tls_data.is_null() {
         return 0;
     }
@@ -338,7 +356,8 @@ mod tests {
         count
     }
 
-    /// Whether a mutex that was locked before the unwinding, and is unlocked by `unlock` during it, is poisoned.
+    /// Whether a mutex that was locked before the unwinding, and is unlocked by `unlock` during it,
+    /// is poisoned.
     fn is_poisoned_by(unlock: fn(MutexGuard<'_, ()>)) -> bool {
         let mutex = Mutex::new(());
         let mut guard = mutex.lock().ok();

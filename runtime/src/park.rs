@@ -1,8 +1,9 @@
 //! Parking: the one way to wait, and `Unparker`, the one way to wake.
 //!
-//! std's token protocol: an unpark that comes before the park makes it return at once. A park may return for no
-//! reason; every wait in the runtime is a loop around its own condition. `Thread::unpark` has a token of its own
-//! beside, so that a wait inside a library call does not eat what the user's `park` is to find.
+//! std's token protocol: an unpark that comes before the park makes it return at once. A park may
+//! return for no reason; every wait in the runtime is a loop around its own condition.
+//! `Thread::unpark` has a token of its own beside, so that a wait inside a library call does not
+//! eat what the user's `park` is to find.
 
 use crate::context;
 use crate::coroutine::{self, Outcome};
@@ -102,20 +103,24 @@ fn park_green(worker: &Worker, header: &Header, deadline: u64, wait: Wait) {
         switch_out(worker, header, Outcome::Parked);
     } else {
         let timer = Timer::new(deadline, Unparker::current());
-        // SAFETY: it is new, so not linked; it stays on this frame until it is removed below, as nothing here unwinds.
+        // SAFETY: it is new, so not linked; it stays on this frame until it is removed below, as
+        // nothing here unwinds.
         unsafe { worker.timers().insert(NonNull::from(&timer)) };
         switch_out(worker, header, Outcome::Parked);
-        // SAFETY: it was inserted into this worker's timers, which a started green thread never leaves.
+        // SAFETY: it was inserted into this worker's timers, which a started green thread never
+        // leaves.
         unsafe { worker.timers().remove(NonNull::from(&timer)) };
     }
     header.wait.set(before);
 }
 
-/// Switches to the worker. Siblings must not see this thread's panic, nor it theirs: std counts per OS thread.
+/// Switches to the worker. Siblings must not see this thread's panic, nor it theirs: std counts per
+/// OS thread.
 fn switch_out(worker: &Worker, header: &Header, outcome: Outcome) {
     let _hidden = panic_count::hide();
     let hooks_off = worker.context().hooks_off.replace(0);
-    // SAFETY: `header` is the running green thread (all callers have it from `context::green`), on its own stack.
+    // SAFETY: `header` is the running green thread (all callers have it from `context::green`), on
+    // its own stack.
     unsafe { coroutine::suspend(header, outcome) };
     worker.context().hooks_off.set(hooks_off);
 }

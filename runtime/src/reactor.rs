@@ -1,4 +1,5 @@
-//! `Reactor`: turns the kernel's readiness events, and the time, into unparks. The only file that knows mio.
+//! `Reactor`: turns the kernel's readiness events, and the time, into unparks. The only file that
+//! knows mio.
 
 use crate::clock::{self, NEVER};
 use crate::lock::Lock;
@@ -41,8 +42,8 @@ pub(crate) struct Outside {
     free: Lock<Vec<Free>>,
 }
 
-/// A descriptor known to one reactor. Belongs to that reactor for ever, and is used for one descriptor after another;
-/// its generation tells their events apart.
+/// A descriptor known to one reactor. Belongs to that reactor for ever, and is used for one
+/// descriptor after another; its generation tells their events apart.
 #[derive(Debug)]
 pub(crate) struct Registration {
     pub(crate) home: usize,
@@ -55,7 +56,8 @@ pub(crate) struct Registration {
 #[derive(Debug)]
 struct Free(NonNull<Registration>);
 
-// SAFETY: a free registration has no waiters and no source, so its cells are reached through this alone.
+// SAFETY: a free registration has no waiters and no source, so its cells are reached through this
+// alone.
 unsafe impl Send for Free {}
 
 impl Reactor {
@@ -93,7 +95,8 @@ impl Reactor {
         Waiting(self)
     }
 
-    /// Makes events into unparks, waiting for the first one for at most `timeout` (`None`: for ever).
+    /// Makes events into unparks, waiting for the first one for at most `timeout` (`None`: for
+    /// ever).
     pub(crate) fn poll(&self, timeout: Option<Duration>) {
         let mut events = self.events.borrow_mut();
         match self.poll.borrow_mut().poll(&mut events, timeout) {
@@ -109,8 +112,8 @@ impl Reactor {
         }
     }
 
-    /// Sees to it that a wait ends soon after `deadline`. An earlier alarm is left as it is: most timers are
-    /// cancelled, and one needless wake-up is cheaper than a system call for each.
+    /// Sees to it that a wait ends soon after `deadline`. An earlier alarm is left as it is: most
+    /// timers are cancelled, and one needless wake-up is cheaper than a system call for each.
     pub(crate) fn set_alarm(&self, deadline: u64) {
         let latest = deadline.saturating_add(SLACK);
         if self.armed.get() > latest {
@@ -133,8 +136,8 @@ fn dispatch(token: Token, event: &mio::event::Event) {
     let registration = ptr::with_exposed_provenance::<Registration>(token.0 & ADDRESS);
     // SAFETY: tokens other than the two above are made from registrations, which live for ever.
     let registration = unsafe { &*registration };
-    // A registration is freed by any thread, but used again only by this one: whoever waits in it now waits here,
-    // and one that is woken by another descriptor's late event looks again.
+    // A registration is freed by any thread, but used again only by this one: whoever waits in it
+    // now waits here, and one that is woken by another descriptor's late event looks again.
     if registration.token() != token {
         return;
     }
@@ -185,7 +188,8 @@ impl Outside {
     pub(crate) fn register(&self, home: usize, fd: RawFd) -> io::Result<NonNull<Registration>> {
         let free = self.free.lock().pop();
         let registration = free.map_or_else(|| Registration::new(home), |free| free.0);
-        // SAFETY: registrations live for ever; this one was free, so no other thread reaches its cells.
+        // SAFETY: registrations live for ever; this one was free, so no other thread reaches its
+        // cells.
         let known = unsafe { registration.as_ref() };
         known.fd.set(fd);
         let both = Interest::READABLE | Interest::WRITABLE;
@@ -207,9 +211,11 @@ impl Outside {
 
     /// Makes the reactor forget the descriptor. On any thread; nobody may wait in it.
     pub(crate) fn deregister(&self, registration: NonNull<Registration>) {
-        // SAFETY: registrations live for ever. The source that gives it up is the only one who reaches `fd`.
+        // SAFETY: registrations live for ever. The source that gives it up is the only one who
+        // reaches `fd`.
         let fd = unsafe { registration.as_ref() }.fd.get();
-        // It fails if whoever owned the descriptor has closed it behind our back: then it is forgotten already.
+        // It fails if whoever owned the descriptor has closed it behind our back: then it is
+        // forgotten already.
         let _ = self.registry.deregister(&mut SourceFd(&fd));
         self.recycle(registration);
     }
@@ -217,8 +223,8 @@ impl Outside {
     fn recycle(&self, registration: NonNull<Registration>) {
         // SAFETY: registrations live for ever.
         let generation = &unsafe { registration.as_ref() }.generation;
-        // Only the owner of the registration changes it, and a late event that sees the old one does no harm. 16 bits
-        // of it fit into a token.
+        // Only the owner of the registration changes it, and a late event that sees the old one
+        // does no harm. 16 bits of it fit into a token.
         generation.store(
             (generation.load(Ordering::Relaxed) + 1) & 0xffff,
             Ordering::Relaxed,
@@ -251,7 +257,8 @@ fn set_timer(timer: &OwnedFd, at: u64) {
         it_interval: never,
         it_value: clock::timespec(at),
     };
-    // SAFETY: the descriptor is a timer, `value` outlives the call, and the old value is not asked for.
+    // SAFETY: the descriptor is a timer, `value` outlives the call, and the old value is not asked
+    // for.
     let result = unsafe {
         libc::timerfd_settime(
             timer.as_raw_fd(),

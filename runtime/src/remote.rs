@@ -1,4 +1,5 @@
-//! `Remote`: the part of a worker or hub that other threads may touch, and the table in which they find it.
+//! `Remote`: the part of a worker or hub that other threads may touch, and the table in which they
+//! find it.
 
 use crate::atomic::{AtomicPtr, AtomicU32, Ordering};
 use crate::header::Header;
@@ -10,15 +11,17 @@ use std::io;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::AtomicUsize;
 
-/// A green thread that no worker has started: it may run anywhere. Whoever holds it holds its `BODY`.
+/// A green thread that no worker has started: it may run anywhere. Whoever holds it holds its
+/// `BODY`.
 #[derive(Debug)]
 pub(crate) struct Unstarted(pub(crate) NonNull<Header>);
 
-// SAFETY: its closure is `Send` (one that is not never becomes an `Unstarted`: `Builder::spawn_local` puts it straight
-// into its worker's own queue), and `Header` is `Sync`.
+// SAFETY: its closure is `Send` (one that is not never becomes an `Unstarted`:
+// `Builder::spawn_local` puts it straight into its worker's own queue), and `Header` is `Sync`.
 unsafe impl Send for Unstarted {}
 
-/// Made once and never freed, since a waker may hold it at any time; that of a hub is used again by a later one.
+/// Made once and never freed, since a waker may hold it at any time; that of a hub is used again by
+/// a later one.
 pub(crate) struct Remote {
     pub(crate) index: usize,
     /// Wake-ups of started green threads that live here.
@@ -96,8 +99,8 @@ pub(crate) fn at(home: usize) -> &'static Remote {
 /// Hands a wake-up of `header` to its home. Only who got `Unpark::Deliver` calls it.
 pub(crate) fn deliver(home: usize, header: NonNull<Header>) {
     let remote = at(home);
-    // SAFETY: it is parked with a token, and only this delivery can change that: so it is in no inbox, and its slot
-    // stays in use until the home worker has taken it out.
+    // SAFETY: it is parked with a token, and only this delivery can change that: so it is in no
+    // inbox, and its slot stays in use until the home worker has taken it out.
     if unsafe { remote.inbox.push(header) } {
         remote.reactor.wake();
     }

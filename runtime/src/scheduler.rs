@@ -1,16 +1,19 @@
 //! `Scheduler`: where an unstarted green thread goes, and who is woken for it.
 //!
-//! Only closures that have not started move between workers: Rust cannot check that what lies on a suspended stack is
-//! `Send`, and the compiler may keep the address of a thread-local across a switch. What that costs in balance is
-//! mended here:
+//! Only closures that have not started move between workers: Rust cannot check that what lies on a
+//! suspended stack is `Send`, and the compiler may keep the address of a thread-local across a
+//! switch. What that costs in balance is mended here:
 //!
-//! * A lone spawn wakes nobody, as its own worker runs it next. The second unstarted one in a deque wakes one idle
-//!   worker, which steals half, and passes the wake-up on when it has found something.
-//! * While a worker is busy one idle worker watches: every 10 ms it robs whoever has not switched since. When all are
-//!   idle nothing ticks.
-//! * A spawn from outside goes to the less loaded of two workers; one that follows an accept, to the least loaded.
+//! * A lone spawn wakes nobody, as its own worker runs it next. The second unstarted one in a deque
+//!   wakes one idle worker, which steals half, and passes the wake-up on when it has found
+//!   something.
+//! * While a worker is busy one idle worker watches: every 10 ms it robs whoever has not switched
+//!   since. When all are idle nothing ticks.
+//! * A spawn from outside goes to the less loaded of two workers; one that follows an accept, to
+//!   the least loaded.
 //!
-//! Rejected: migrating started ones (may, open-coroutine: undefined behaviour), and a monitor thread (a wake-up when idle).
+//! Rejected: migrating started ones (may, open-coroutine: undefined behaviour), and a monitor
+//! thread (a wake-up when idle).
 
 use crate::clock;
 use crate::config::Config;
@@ -117,7 +120,8 @@ impl Scheduler {
         );
     }
 
-    /// Places a closure that was spawned after an accept; gives it back if its own worker has the least to do.
+    /// Places a closure that was spawned after an accept; gives it back if its own worker has the
+    /// least to do.
     pub(crate) fn spread(&self, position: usize, unstarted: Unstarted) -> Option<Unstarted> {
         let own = self.workers[position];
         let least = self
@@ -217,7 +221,8 @@ impl Scheduler {
         robbed || found
     }
 
-    /// The watcher's round: takes all unstarted ones of whoever has not switched since the last round.
+    /// The watcher's round: takes all unstarted ones of whoever has not switched since the last
+    /// round.
     fn rob(&self, position: usize, deque: &Deque<Unstarted>) -> bool {
         let mut robbed = false;
         for (other, worker) in self.workers.iter().enumerate() {
@@ -233,7 +238,8 @@ impl Scheduler {
         robbed
     }
 
-    /// A worker that has found something to do watches no more; another one takes over if there is something to rob.
+    /// A worker that has found something to do watches no more; another one takes over if there is
+    /// something to rob.
     pub(crate) fn stop_watching(&self, position: usize) {
         if self.idle.is_watcher(position)
             && self.idle.stop_watching(position)

@@ -15,9 +15,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::Result;
 
-/// Runs `f`, which may spawn green threads that borrow from outside of it, and waits until all of them have ended.
+/// Runs `f`, which may spawn green threads that borrow from outside of it, and waits until all of
+/// them have ended.
 ///
-/// The wait can't be cut short: a kill of the owner takes effect only when all its children have ended.
+/// The wait can't be cut short: a kill of the owner takes effect only when all its children have
+/// ended.
 ///
 /// # Panics
 ///
@@ -102,8 +104,8 @@ impl ScopeData {
     }
 }
 
-/// Where a child leaves its result. The last one who knows it drops the result, and only then the child has ended:
-/// it may borrow from the scope.
+/// Where a child leaves its result. The last one who knows it drops the result, and only then the
+/// child has ended: it may borrow from the scope.
 struct Packet<'scope, T> {
     scope: Arc<ScopeData>,
     result: UnsafeCell<Option<Result<T>>>,
@@ -117,7 +119,8 @@ impl<T> Drop for Packet<'_, T> {
     fn drop(&mut self) {
         let unhandled_panic = matches!(self.result.get_mut(), Some(Err(_)));
         let result = self.result.get_mut().take();
-        // A panic in the result's destructor has been reported by the hook. It must not keep the scope waiting.
+        // A panic in the result's destructor has been reported by the hook. It must not keep the
+        // scope waiting.
         let dropped = catch_unwind(AssertUnwindSafe(|| drop(result)));
         let panicked_again = dropped.map_err(std::mem::forget).is_err();
         self.scope.end(unhandled_panic || panicked_again);
@@ -184,8 +187,9 @@ impl Builder {
             // SAFETY: until the child has ended nobody else looks at the result.
             unsafe { *packet.result.get() = Some(result) };
         };
-        // SAFETY: `scope` waits until the packet is gone, which the closure owns: all that the closure and the result
-        // borrow lives for 'scope. Both are `Send`; the slot's own result is `()`.
+        // SAFETY: `scope` waits until the packet is gone, which the closure owns: all that the
+        // closure and the result borrow lives for 'scope. Both are `Send`; the slot's own result is
+        // `()`.
         let inner = unsafe { self.spawn_unchecked(body) }?;
         Ok(ScopedJoinHandle { inner, packet })
     }
@@ -205,7 +209,8 @@ impl<T> ScopedJoinHandle<'_, T> {
     /// The payload of a panic.
     pub fn join(self) -> Result<T> {
         self.inner.join()?;
-        // SAFETY: the child has ended, so it looks at the result no more, and this handle is the only other one.
+        // SAFETY: the child has ended, so it looks at the result no more, and this handle is the
+        // only other one.
         let result = unsafe { (*self.packet.result.get()).take() };
         result.expect("a child that has run leaves a result")
     }

@@ -19,15 +19,17 @@ use std::time::Duration;
 
 /// A descriptor in non-blocking mode whose calls wait instead of failing with `WouldBlock`.
 ///
-/// The call is tried first. If it would block, a green thread parks, so that its worker runs others meanwhile, and an
-/// OS thread blocks in `poll(2)`. The descriptor is made known to a worker's reactor when a green thread of that worker
-/// first has to wait, and taken out of every reactor before it is closed or given away. Any number of threads may
-/// wait for one source, in both directions; an event wakes all that wait for its direction.
+/// The call is tried first. If it would block, a green thread parks, so that its worker runs others
+/// meanwhile, and an OS thread blocks in `poll(2)`. The descriptor is made known to a worker's
+/// reactor when a green thread of that worker first has to wait, and taken out of every reactor
+/// before it is closed or given away. Any number of threads may wait for one source, in both
+/// directions; an event wakes all that wait for its direction.
 ///
-/// This is what `greenloop::net`'s sockets are made of, and what a library of your own sockets, pipes or devices needs.
+/// This is what `greenloop::net`'s sockets are made of, and what a library of your own sockets,
+/// pipes or devices needs.
 ///
-/// A wait here is ended by a kill or timeout of the green thread; nothing is lost, since the call is made
-/// only when it can succeed at once.
+/// A wait here is ended by a kill or timeout of the green thread; nothing is lost, since the call
+/// is made only when it can succeed at once.
 ///
 /// # Examples
 ///
@@ -63,7 +65,8 @@ struct Registrations {
 
 struct Known(NonNull<Registration>);
 
-// SAFETY: a registration is reached from other threads only to remove it, which `reactor::Outside` allows.
+// SAFETY: a registration is reached from other threads only to remove it, which `reactor::Outside`
+// allows.
 unsafe impl Send for Known {}
 
 #[derive(Clone, Copy)]
@@ -103,14 +106,14 @@ impl<T: AsFd> Source<T> {
         io
     }
 
-    /// Calls `op` until it does anything but fail with `WouldBlock` or `Interrupted`, waiting until the descriptor is
-    /// readable in between, for `timeout` in all (`None`: for ever). Yields only to wait, or when this green thread has
-    /// done much I/O without ever waiting.
+    /// Calls `op` until it does anything but fail with `WouldBlock` or `Interrupted`, waiting until
+    /// the descriptor is readable in between, for `timeout` in all (`None`: for ever). Yields only
+    /// to wait, or when this green thread has done much I/O without ever waiting.
     ///
     /// # Errors
     ///
-    /// What `op` returned; [`TimedOut`](ErrorKind::TimedOut) when the time is over; whatever the system says if it
-    /// can't wait for such a descriptor (a regular file: `PermissionDenied`).
+    /// What `op` returned; [`TimedOut`](ErrorKind::TimedOut) when the time is over; whatever the
+    /// system says if it can't wait for such a descriptor (a regular file: `PermissionDenied`).
     pub fn read<R>(
         &self,
         timeout: Option<Duration>,
@@ -191,7 +194,8 @@ impl<T: AsFd> Source<T> {
         };
         let _counted = worker.reactor().waiting();
         let waiter = Waiter::new(Unparker::current());
-        // SAFETY: the node is new, and stays on this frame until `place` has taken it out, be it by unwinding.
+        // SAFETY: the node is new, and stays on this frame until `place` has taken it out, be it by
+        // unwinding.
         unsafe { queue.push(NonNull::from(&waiter)) };
         let _place = Place {
             queue,
@@ -280,7 +284,8 @@ impl<T: AsFd + fmt::Debug> fmt::Debug for Source<T> {
     }
 }
 
-/// A green thread that never has to wait lets the others run now and then, before a call: a kill loses nothing.
+/// A green thread that never has to wait lets the others run now and then, before a call: a kill
+/// loses nothing.
 fn spend_budget() {
     if let Some((worker, _)) = context::green()
         && worker.spend_budget()
@@ -293,8 +298,8 @@ fn deadline_after(timeout: Option<Duration>) -> u64 {
     timeout.map_or(clock::NEVER, clock::deadline)
 }
 
-/// Blocks the OS thread until the descriptor is ready, has ended or has failed; `TimedOut` after `deadline`, which may
-/// lie in the past: then `WouldBlock`, for whoever only wants to know.
+/// Blocks the OS thread until the descriptor is ready, has ended or has failed; `TimedOut` after
+/// `deadline`, which may lie in the past: then `WouldBlock`, for whoever only wants to know.
 fn poll(fd: BorrowedFd<'_>, direction: Direction, deadline: u64) -> io::Result<()> {
     let events = match direction {
         Direction::Read => libc::POLLIN | libc::POLLRDHUP,
@@ -312,7 +317,8 @@ fn poll(fd: BorrowedFd<'_>, direction: Direction, deadline: u64) -> io::Result<(
     } else {
         &left
     };
-    // SAFETY: one valid entry; `left` is null or points to a timespec that outlives the call; no signal mask.
+    // SAFETY: one valid entry; `left` is null or points to a timespec that outlives the call; no
+    // signal mask.
     match unsafe { libc::ppoll(&mut entry, 1, left, ptr::null()) } {
         0 if deadline == 0 => Err(ErrorKind::WouldBlock.into()),
         0 => Err(ErrorKind::TimedOut.into()),

@@ -1,4 +1,5 @@
-//! Spawning: a closure becomes a header with room for the closure and its result, and is handed to a queue.
+//! Spawning: a closure becomes a header with room for the closure and its result, and is handed to
+//! a queue.
 
 use crate::abort;
 use crate::config;
@@ -23,8 +24,9 @@ use std::time::Duration;
 
 /// Spawns a green thread, and returns a handle to join it.
 ///
-/// It is put at the end of the queue and runs when the caller waits, yields or ends; from an OS thread, at once on a
-/// worker. The workers start by themselves at the first spawn. Dropping the handle detaches it. Never yields.
+/// It is put at the end of the queue and runs when the caller waits, yields or ends; from an OS
+/// thread, at once on a worker. The workers start by themselves at the first spawn. Dropping the
+/// handle detaches it. Never yields.
 ///
 /// # Panics
 ///
@@ -47,7 +49,8 @@ where
         .expect("failed to spawn a green thread")
 }
 
-/// Spawns a green thread that stays on this worker or hub, so that neither closure nor result need be `Send`.
+/// Spawns a green thread that stays on this worker or hub, so that neither closure nor result need
+/// be `Send`.
 ///
 /// # Panics
 ///
@@ -77,7 +80,8 @@ where
         .expect("failed to spawn a local green thread")
 }
 
-/// Spawns a green thread that runs `f` after `delay`. Those with the same moment run in the order of their spawning.
+/// Spawns a green thread that runs `f` after `delay`. Those with the same moment run in the order
+/// of their spawning.
 ///
 /// # Panics
 ///
@@ -136,7 +140,8 @@ impl Builder {
         self
     }
 
-    /// Asks for a stack of at least `bytes`. It is rounded up to a size class; memory is used only as far as it is touched.
+    /// Asks for a stack of at least `bytes`. It is rounded up to a size class; memory is used only
+    /// as far as it is touched.
     pub fn stack_size(mut self, bytes: usize) -> Builder {
         self.stack_size = Some(bytes);
         self
@@ -146,9 +151,10 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// `OutOfMemory` when no more stacks can be mapped, with the limit that was met; `InvalidInput` when the stack size is
-    /// too large, or a variable of the environment that configures the runtime is malformed; `BrokenPipe` when the
-    /// [`run`](crate::run) that this is called in has ended; whatever the system says when no worker can be started.
+    /// `OutOfMemory` when no more stacks can be mapped, with the limit that was met; `InvalidInput`
+    /// when the stack size is too large, or a variable of the environment that configures the
+    /// runtime is malformed; `BrokenPipe` when the [`run`](crate::run) that this is called in has
+    /// ended; whatever the system says when no worker can be started.
     #[track_caller]
     pub fn spawn<F, T>(self, f: F) -> io::Result<JoinHandle<T>>
     where
@@ -159,7 +165,8 @@ impl Builder {
         unsafe { self.spawn_unchecked(f) }
     }
 
-    /// Spawns a green thread that stays on this worker or hub; see [`spawn_local`](crate::spawn_local()).
+    /// Spawns a green thread that stays on this worker or hub; see
+    /// [`spawn_local`](crate::spawn_local()).
     ///
     /// # Errors
     ///
@@ -171,13 +178,14 @@ impl Builder {
         T: 'static,
     {
         let Some((worker, _)) = context::green() else {
-            let what = "spawn_local outside of a green thread: call it inside `greenloop::run` or `spawn`, \
-                        whose worker the new one is to share";
+            let what = "spawn_local outside of a green thread: call it inside `greenloop::run` \
+                        or `spawn`, whose worker the new one is to share";
             return Err(io::Error::new(io::ErrorKind::Unsupported, what));
         };
         let header = self.prepare::<F, T>(Some(worker), f)?;
         worker.push_local(header);
-        // SAFETY: the header was prepared for a `T`. It stays on this OS thread, and so does the handle.
+        // SAFETY: the header was prepared for a `T`. It stays on this OS thread, and so does the
+        // handle.
         Ok(LocalJoinHandle::new(unsafe { JoinHandle::new(header) }))
     }
 
@@ -204,8 +212,8 @@ impl Builder {
     ///
     /// # Safety
     ///
-    /// The green thread ends, and the handle is joined or dropped, before anything that `f` or `T` borrows ends; both
-    /// are `Send`.
+    /// The green thread ends, and the handle is joined or dropped, before anything that `f` or `T`
+    /// borrows ends; both are `Send`.
     #[track_caller]
     pub(crate) unsafe fn spawn_unchecked<F, T>(self, f: F) -> io::Result<JoinHandle<T>>
     where
@@ -235,7 +243,8 @@ impl Builder {
         F: FnOnce() -> T,
     {
         if worker.is_some_and(Worker::is_closing) {
-            let what = "the `greenloop::run` that this green thread belongs to has ended: it takes no new ones";
+            let what = "the `greenloop::run` that this green thread belongs to has ended: \
+                        it takes no new ones";
             return Err(io::Error::new(io::ErrorKind::BrokenPipe, what));
         }
         let class = match self.stack_size {
@@ -261,7 +270,8 @@ fn refund(worker: Option<&Worker>, class: SizeClass) {
     }
 }
 
-/// Puts a new one into its spawner's queue, or where there is least to do if it serves a connection just accepted.
+/// Puts a new one into its spawner's queue, or where there is least to do if it serves a connection
+/// just accepted.
 fn submit(worker: &Worker, unstarted: Unstarted) {
     let spread = context::green().is_some_and(|(_, spawner)| spawner.spread.take());
     let kept = match worker.place() {
@@ -273,7 +283,8 @@ fn submit(worker: &Worker, unstarted: Unstarted) {
     }
 }
 
-/// Makes the next spawn of this green thread go to the worker that has least to do: it serves a new connection.
+/// Makes the next spawn of this green thread go to the worker that has least to do: it serves a new
+/// connection.
 #[doc(hidden)]
 pub fn spread_next_spawn() {
     if let Some((_, header)) = context::green() {
@@ -354,7 +365,8 @@ pub(crate) unsafe fn body(slot: NonNull<Header>) {
     finish(header);
 }
 
-/// Announces the end of a green thread, or of a job of the blocking pool, whose result has been written.
+/// Announces the end of a green thread, or of a job of the blocking pool, whose result has been
+/// written.
 pub(crate) fn finish(header: &Header) {
     let before = header.word.finish();
     if !before.has(HANDLE) {
@@ -389,7 +401,8 @@ impl<F: FnOnce() -> T, T> Body<F, T> {
     unsafe fn cancel(header: &Header) {
         // SAFETY: the caller says that the room holds the closure.
         let f: F = unsafe { header.take() };
-        // A panic in what the closure owns has been reported by the hook, and there is no one else to tell.
+        // A panic in what the closure owns has been reported by the hook, and there is no one else
+        // to tell.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(f)));
         // SAFETY: the closure has been taken out.
         unsafe { Self::abandon(header) };
@@ -404,14 +417,16 @@ impl<F: FnOnce() -> T, T> Body<F, T> {
     unsafe fn drop_result(header: &Header) {
         // SAFETY: the caller says that the room holds the result.
         let result: std::thread::Result<T> = unsafe { header.take() };
-        // As in `cancel`; the payload of the second panic is forgotten, as it might panic once more.
+        // As in `cancel`; the payload of the second panic is forgotten, as it might panic once
+        // more.
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(result))) {
             std::mem::forget(payload);
         }
     }
 }
 
-/// Lets all other green threads of this worker that can run do so first; on an OS thread, other OS threads.
+/// Lets all other green threads of this worker that can run do so first; on an OS thread, other OS
+/// threads.
 ///
 /// # Examples
 ///

@@ -22,7 +22,8 @@ pub use crate::scope::{Scope, ScopedJoinHandle, scope};
 pub use crate::spawn::{Builder, spawn, yield_now};
 pub use std::thread::{AccessError, LocalKey, Result, available_parallelism, panicking};
 
-/// A handle to a green thread, or to an OS thread that has asked for it: who it is, and how to wake it.
+/// A handle to a green thread, or to an OS thread that has asked for it: who it is, and how to wake
+/// it.
 ///
 /// # Examples
 ///
@@ -162,7 +163,8 @@ fn park_until(deadline: u64) {
     }
 }
 
-/// Waits for `duration`; others run meanwhile. Finer than a millisecond. A duration of zero is a [`yield_now`].
+/// Waits for `duration`; others run meanwhile. Finer than a millisecond. A duration of zero is a
+/// [`yield_now`].
 ///
 /// A kill unwinds out of it.
 ///
@@ -204,7 +206,8 @@ pub(crate) fn new_os_thread() -> NonNull<Header> {
 
 /// Gives the slot of an OS thread back, at its end.
 pub(crate) fn free_os_thread(slot: NonNull<Header>) {
-    // SAFETY: it was made by `new_os_thread` for this OS thread, which waits no more; it has no handle and no result.
+    // SAFETY: it was made by `new_os_thread` for this OS thread, which waits no more; it has no
+    // handle and no result.
     unsafe {
         slot.as_ref().word.release(BODY);
         free_slot(slot);

@@ -1,11 +1,12 @@
 //! `Timers`: what is due on one worker, and when.
 //!
-//! A pairing heap (Fredman, Sedgewick, Sleator, Tarjan, "The pairing heap", 1986) through nodes that lie on the
-//! stacks of those who wait, so that no timer ever allocates: insert is O(1), pop and remove are O(log n)
-//! amortised, and no step recurses, whatever the shape. Rejected: a `Vec` heap or a `BTreeMap`, which allocate and
-//! need an index to remove by. A hierarchical wheel touches fewer nodes, and is about three times faster at 100,000
-//! timers on stacks of their own; but it knows its earliest deadline only roughly, so that an idle worker would wake
-//! up to cascade.
+//! A pairing heap (Fredman, Sedgewick, Sleator, Tarjan, "The pairing heap", 1986) through nodes
+//! that lie on the stacks of those who wait, so that no timer ever allocates: insert is O(1), pop
+//! and remove are O(log n) amortised, and no step recurses, whatever the shape. Rejected: a `Vec`
+//! heap or a `BTreeMap`, which allocate and need an index to remove by. A hierarchical wheel
+//! touches fewer nodes, and is about three times faster at 100,000 timers on stacks of their own;
+//! but it knows its earliest deadline only roughly, so that an idle worker would wake up to
+//! cascade.
 
 use std::cell::Cell;
 use std::ptr::NonNull;
@@ -19,7 +20,8 @@ pub(crate) struct Timers<T> {
 
 /// One timer: the node that its waiter keeps still on its stack.
 ///
-/// Whoever holds the node and the heap both reach it by shared reference; all that changes is in cells.
+/// Whoever holds the node and the heap both reach it by shared reference; all that changes is in
+/// cells.
 pub(crate) struct Timer<T> {
     deadline: u64,
     payload: T,
@@ -72,8 +74,8 @@ impl<T: Copy> Timers<T> {
     ///
     /// # Safety
     ///
-    /// `timer` is not linked. From now until it is popped or removed it stays where it is, alive and never
-    /// borrowed mutably, and is touched by this OS thread alone.
+    /// `timer` is not linked. From now until it is popped or removed it stays where it is, alive
+    /// and never borrowed mutably, and is touched by this OS thread alone.
     pub(crate) unsafe fn insert(&mut self, timer: NonNull<Timer<T>>) {
         // SAFETY: the caller vouches that it is alive and not borrowed mutably.
         let node = unsafe { timer.as_ref() };
@@ -82,7 +84,8 @@ impl<T: Copy> Timers<T> {
         node.linked.set(true);
         self.sequence += 1;
         self.len += 1;
-        // SAFETY: the timer and the heap's root are valid, have no siblings, and are in no other heap.
+        // SAFETY: the timer and the heap's root are valid, have no siblings, and are in no other
+        // heap.
         self.root = unsafe { meld_links(self.root, Some(timer)) };
     }
 
@@ -103,7 +106,8 @@ impl<T: Copy> Timers<T> {
             // SAFETY: linked and not the root, so it is a child in this heap.
             unsafe { cut(node) };
         }
-        // SAFETY: the timer is off the heap, whose root and whose cut-off children are what remains of it.
+        // SAFETY: the timer is off the heap, whose root and whose cut-off children are what remains
+        // of it.
         unsafe { self.forget(node) };
     }
 
@@ -143,8 +147,8 @@ impl<T: Copy> Timers<T> {
     unsafe fn forget(&mut self, node: &Timer<T>) {
         node.linked.set(false);
         self.len -= 1;
-        // SAFETY: its children are valid siblings that nobody else links to; their merged root, and the heap's,
-        // have no siblings.
+        // SAFETY: its children are valid siblings that nobody else links to; their merged root, and
+        // the heap's, have no siblings.
         self.root = unsafe { meld_links(self.root, merge_siblings(node.child.take())) };
     }
 }
@@ -265,7 +269,8 @@ mod tests {
     }
 
     fn insert(timers: &mut Timers<usize>, timer: &Timer<usize>) {
-        // SAFETY: the tests insert each timer once, on one thread, and keep it in a slice or box meanwhile.
+        // SAFETY: the tests insert each timer once, on one thread, and keep it in a slice or box
+        // meanwhile.
         unsafe { timers.insert(NonNull::from(timer)) }
     }
 
@@ -375,7 +380,8 @@ mod tests {
         assert_eq!(timers.earliest(), None);
     }
 
-    /// Ascending deadlines make one root with a million children, descending ones a chain a million deep.
+    /// Ascending deadlines make one root with a million children, descending ones a chain a million
+    /// deep.
     #[test]
     fn a_million_in_the_worst_order_need_no_stack() {
         const COUNT: usize = if cfg!(miri) { 200 } else { 1_000_000 };

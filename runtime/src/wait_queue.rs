@@ -1,7 +1,8 @@
 //! `WaitQueue`: who waits for one thing, first come first served.
 //!
-//! An intrusive list whose nodes lie on the waiters' own stacks: it never allocates. It has no lock: a queue is
-//! used by one OS thread (a reactor's registrations) or lies inside a `Lock` (whatever is shared).
+//! An intrusive list whose nodes lie on the waiters' own stacks: it never allocates. It has no
+//! lock: a queue is used by one OS thread (a reactor's registrations) or lies inside a `Lock`
+//! (whatever is shared).
 
 use crate::park::Unparker;
 use std::cell::Cell;
@@ -77,7 +78,8 @@ impl WaitQueue {
         let Some(first) = self.first.get() else {
             return false;
         };
-        // SAFETY: it is in this queue, hence valid until it has been removed, after which it is not touched.
+        // SAFETY: it is in this queue, hence valid until it has been removed, after which it is not
+        // touched.
         let unparker = unsafe { first.as_ref() }.unparker;
         // SAFETY: as above.
         unsafe { self.remove(first) };

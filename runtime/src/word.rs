@@ -15,12 +15,13 @@
 //! | running   | finished  | the green thread itself, once its result is written               |
 //! | finished  | free      | the last of the two who know the slot: the body and the handle    |
 //!
-//! `TOKEN` is std's park token. Anyone may set it; who sets it on a parked thread, and nobody else, must see to it
-//! that the home worker hears of it. Therefore a parked thread with a token has exactly one delivery under way.
-//! An OS thread that waits has such a word too (`OS_THREAD`); it takes the transitions of its home worker itself.
+//! `TOKEN` is std's park token. Anyone may set it; who sets it on a parked thread, and nobody else,
+//! must see to it that the home worker hears of it. Therefore a parked thread with a token has
+//! exactly one delivery under way. An OS thread that waits has such a word too (`OS_THREAD`); it
+//! takes the transitions of its home worker itself.
 //!
-//! Rejected: a reference count a waker (two read-modify-writes a wake-up and a shared line; generations cost none), and
-//! a lock a thread as in may (a waker would wait for a parking thread).
+//! Rejected: a reference count a waker (two read-modify-writes a wake-up and a shared line;
+//! generations cost none), and a lock a thread as in may (a waker would wait for a parking thread).
 
 use crate::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -32,7 +33,8 @@ const STATE: u64 = 7;
 
 /// A wake-up that has not been consumed.
 pub(crate) const TOKEN: u64 = 1 << 3;
-/// `Thread::unpark` was called: kept apart, so that a wait inside the runtime never eats the user's token.
+/// `Thread::unpark` was called: kept apart, so that a wait inside the runtime never eats the user's
+/// token.
 pub(crate) const USER_TOKEN: u64 = 1 << 4;
 /// A join handle knows the slot.
 pub(crate) const HANDLE: u64 = 1 << 5;
@@ -102,8 +104,8 @@ impl Word {
         Snapshot(self.0.load(Ordering::Acquire))
     }
 
-    /// Free to unstarted (or running, for an OS thread). Only the owner of a free slot calls it; a stale waker
-    /// fails on the generation, so a plain store loses no update.
+    /// Free to unstarted (or running, for an OS thread). Only the owner of a free slot calls it; a
+    /// stale waker fails on the generation, so a plain store loses no update.
     pub(crate) fn begin(&self, state: u64, flags: u64, home: usize) -> u32 {
         let generation = Snapshot(self.0.load(Ordering::Relaxed)).generation();
         let word =
@@ -112,7 +114,8 @@ impl Word {
         generation
     }
 
-    /// Finished to free; the next user of the slot has the next generation. Only the last who knows the slot calls it.
+    /// Finished to free; the next user of the slot has the next generation. Only the last who knows
+    /// the slot calls it.
     pub(crate) fn free(&self) {
         let generation = Snapshot(self.0.load(Ordering::Relaxed))
             .generation()
@@ -131,13 +134,15 @@ impl Word {
         .is_ok()
     }
 
-    /// Unstarted to running without a home: the caller alone may now drop the closure and finish it. False if it was started.
+    /// Unstarted to running without a home: the caller alone may now drop the closure and finish
+    /// it. False if it was started.
     pub(crate) fn cancel(&self) -> bool {
         self.update(|word| (word.state() == UNSTARTED).then(|| word.with_state(RUNNING)))
             .is_ok()
     }
 
-    /// Running to parked; false if a token was there, which is consumed. Only the home worker calls it.
+    /// Running to parked; false if a token was there, which is consumed. Only the home worker calls
+    /// it.
     pub(crate) fn park(&self) -> bool {
         let before = self.update(|word| {
             Some(if word.has(TOKEN) {
@@ -156,15 +161,18 @@ impl Word {
 
     /// Consumes `flag`; true if it was set. Only the green thread itself (or its home) calls it.
     pub(crate) fn take(&self, flag: u64) -> bool {
-        // The load spares a read-modify-write in the usual case. A token set meanwhile is found by `park`.
+        // The load spares a read-modify-write in the usual case. A token set meanwhile is found by
+        // `park`.
         Snapshot(self.0.load(Ordering::Relaxed)).has(flag)
             // Acquire pairs with the Release of `unpark`.
             && Snapshot(self.0.fetch_and(!flag, Ordering::AcqRel)).has(flag)
     }
 
-    /// Wakes the thread of this `generation`; `here` is the caller's own home, `flags` are set beside the token.
+    /// Wakes the thread of this `generation`; `here` is the caller's own home, `flags` are set
+    /// beside the token.
     ///
-    /// The swap happens even if the token is set already: its Release must reach the waiter's next Acquire.
+    /// The swap happens even if the token is set already: its Release must reach the waiter's next
+    /// Acquire.
     pub(crate) fn unpark(&self, generation: u32, here: usize, flags: u64) -> Unpark {
         let mut outcome = Unpark::Done;
         let _ = self.update(|word| {
@@ -190,7 +198,8 @@ impl Word {
 
     /// Announces a joiner; false if the end has come already.
     pub(crate) fn set_joiner(&self) -> bool {
-        // Release (in `update`) pairs with the Acquire of `finish`: the finisher sees `Header::joiner`.
+        // Release (in `update`) pairs with the Acquire of `finish`: the finisher sees
+        // `Header::joiner`.
         self.update(|word| (word.state() != FINISHED).then_some(Snapshot(word.0 | JOINER)))
             .is_ok()
     }
@@ -208,13 +217,15 @@ impl Word {
         }
     }
 
-    /// Gives up `HANDLE`, unless the end has come: then the handle has a result to take or drop first.
+    /// Gives up `HANDLE`, unless the end has come: then the handle has a result to take or drop
+    /// first.
     pub(crate) fn detach(&self) -> bool {
         self.update(|word| (word.state() != FINISHED).then_some(Snapshot(word.0 & !HANDLE)))
             .is_ok()
     }
 
-    /// Gives up `flag` (`HANDLE` or `BODY`); true if nobody knows the slot any more and the caller must free it.
+    /// Gives up `flag` (`HANDLE` or `BODY`); true if nobody knows the slot any more and the caller
+    /// must free it.
     pub(crate) fn release(&self, flag: u64) -> bool {
         // AcqRel: the last one out sees all that the other one did to the slot.
         let before = Snapshot(self.0.fetch_and(!flag, Ordering::AcqRel));
@@ -229,7 +240,8 @@ impl Word {
 
     /// Compare-and-swap until `change` says what the word becomes, or that it stays.
     ///
-    /// Success is AcqRel: every transition publishes what was done before it and sees what led to the one before.
+    /// Success is AcqRel: every transition publishes what was done before it and sees what led to
+    /// the one before.
     fn update(
         &self,
         mut change: impl FnMut(Snapshot) -> Option<Snapshot>,

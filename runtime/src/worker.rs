@@ -1,13 +1,12 @@
 //! `Worker`: an OS thread that runs green threads, and its loop.
 //!
-//! One strict FIFO, gevent's: spawns, yields and wake-ups enter one list in order; nothing runs inline and a wake-up
-//! never switches. An unstarted closure that may be stolen lies in the deque, and a place-holder for it in the FIFO, so
-//! that the order holds exactly when nothing is stolen. A hub is a worker on its caller's thread, without a scheduler:
-//! nobody steals from it.
+//! A hub is a worker on its caller's thread, without a place among the others: nobody steals from
+//! it.
 
 use crate::clock;
 use crate::context::{self, Context};
 use crate::coroutine::{Coroutine, Outcome, Resume};
+use crate::fifo::Fifo;
 use crate::header::{Header, HeaderCache, Kill};
 use crate::park::Unparker;
 use crate::reactor::Reactor;
@@ -19,7 +18,6 @@ use crate::timer::Timers;
 use crate::word::BODY;
 use crossbeam_deque::Worker as Deque;
 use std::cell::{Cell, RefCell, RefMut};
-use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
 use std::ptr::NonNull;
@@ -28,30 +26,24 @@ use std::time::Duration;
 
 /// Switches between two looks at the clock and the inbox.
 const CLOCK_INTERVAL: u32 = 8;
-/// Switches between two polls of the reactor. Prime, as Go's and tokio's, so that no pattern of a program beats with it.
+/// Switches between two polls of the reactor. Prime, as Go's and tokio's, so that no pattern of a
+/// program beats with it.
 const POLL_INTERVAL: u32 = 61;
 /// Nanoseconds after which a poll is due in any case.
 const POLL_PERIOD: u64 = 1_000_000;
 /// Calls that succeed without a wait before a green thread lets others run.
 const IO_BUDGET: u32 = 128;
-/// How far ahead of its turn a green thread's stack is fetched into the cache; its header twice as far.
-const PREFETCH: usize = 4;
 /// Idle time after which surplus stacks are given back to the kernel.
 const TRIM_DELAY: Duration = Duration::from_millis(100);
 
-/// An entry of the FIFO: a green thread that lives here, or (null) a place-holder for the next of the deque.
-type Entry = Option<NonNull<Header>>;
-
-/// Everything that a worker's OS thread alone uses. Green threads reach it through `context::worker`.
+/// Everything that a worker's OS thread alone uses. Green threads reach it through
+/// `context::worker`.
 pub(crate) struct Worker {
     remote: &'static Remote,
     /// None for a hub.
     place: Option<Place>,
     context: Context,
-    fifo: RefCell<VecDeque<Entry>>,
-    /// How many entries of the FIFO are place-holders.
-    place_holders: Cell<usize>,
-    deque: Deque<Unstarted>,
+    fifo: Fifo,
     timers: RefCell<Timers<Unparker>>,
     reactor: Reactor,
     stacks: RefCell<StackCache>,
@@ -110,9 +102,7 @@ impl Worker {
             remote: parts.remote,
             place,
             context: Context::default(),
-            fifo: RefCell::default(),
-            place_holders: Cell::new(0),
-            deque: parts.deque,
+            fifo: Fifo::new(parts.deque),
             timers: RefCell::new(Timers::new()),
             reactor: parts.reactor,
             stacks: RefCell::new(StackCache::new()),
@@ -133,7 +123,7 @@ impl Worker {
         let Worker {
             remote,
             reactor,
-            deque,
+            fifo,
             ..
         } = worker;
         (
@@ -141,7 +131,7 @@ impl Worker {
             Parts {
                 remote,
                 reactor,
-                deque,
+                deque: fifo.into_deque(),
             },
         )
     }
@@ -203,7 +193,7 @@ impl Worker {
 
     /// Is nothing queued here?
     pub(crate) fn is_quiet(&self) -> bool {
-        self.fifo.borrow().is_empty() && self.remote.inbox.is_empty()
+        self.fifo.is_empty() && self.remote.inbox.is_empty()
     }
 
     /// Stops counting a green thread that is given up.
@@ -211,28 +201,23 @@ impl Worker {
         self.set_live(self.live.get() - 1);
     }
 
-    /// Puts a green thread that lives here at the end of the queue. Never allocates, as spawns have made room.
+    /// Puts a green thread that lives here at the end of the queue.
     pub(crate) fn push(&self, header: NonNull<Header>) {
-        self.fifo.borrow_mut().push_back(Some(header));
+        self.fifo.push(header);
     }
 
     /// Puts a new one at the end that may not leave.
     pub(crate) fn push_local(&self, header: NonNull<Header>) {
-        self.make_room(1);
-        self.push(header);
-    }
-
-    /// Makes room for `count` new entries, and for all that have started: each of those is in the queue at most once.
-    fn make_room(&self, count: usize) {
-        self.fifo.borrow_mut().reserve(self.live.get() + count);
+        self.fifo.make_room(self.live.get() + 1);
+        self.fifo.push(header);
     }
 
     /// Puts an unstarted one at the end, for any worker to take.
     pub(crate) fn push_stealable(&self, unstarted: Unstarted) {
-        self.deque.push(unstarted);
-        self.push_place_holders(1);
+        self.fifo.make_room(self.live.get() + 1);
+        self.fifo.push_stealable(unstarted);
         if let Some(place) = self.place {
-            place.scheduler.pushed(self.deque.len());
+            place.scheduler.pushed(self.fifo.deque().len());
         }
     }
 
@@ -243,12 +228,12 @@ impl Worker {
         left == 0
     }
 
-    /// Runs green threads until `done` says so, which is asked between switches; a hub also returns when it can
-    /// never run again.
+    /// Runs green threads until `done` says so, which is asked between switches; a hub also returns
+    /// when it can never run again.
     pub(crate) fn run(&self, done: impl Fn() -> bool) {
         while !done() {
             self.tick();
-            match self.next() {
+            match self.fifo.pop() {
                 Some(header) => self.execute(header),
                 None if self.find_work() => {}
                 None if self.is_deadlocked() => return,
@@ -257,15 +242,16 @@ impl Worker {
         }
     }
 
-    /// With an empty queue: can nobody ever wake a green thread of this hub? So it is when each of them waits for the end
-    /// of another one of them: such a wait ends by nothing else. Any other wait (a park, a descriptor, a timer, a job of
-    /// the pool) may yet be ended by somebody else.
+    /// With an empty queue: can nobody ever wake a green thread of this hub? So it is when each of
+    /// them waits for the end of another one of them: such a wait ends by nothing else. Any other
+    /// wait (a park, a descriptor, a timer, a job of the pool) may yet be ended by somebody else.
     fn is_deadlocked(&self) -> bool {
         let all_join = self.live.get() > 0 && self.joining.get() == self.live.get();
         self.place.is_none() && all_join && self.timers.borrow().is_empty()
     }
 
-    /// Looks at the world now and then, so that a busy queue does not starve timers, descriptors, and other threads.
+    /// Looks at the world now and then, so that a busy queue does not starve timers, descriptors,
+    /// and other threads.
     fn tick(&self) {
         let switches = self.switches.get();
         if switches.is_multiple_of(CLOCK_INTERVAL) {
@@ -307,58 +293,16 @@ impl Worker {
     fn take_injected(&self) -> bool {
         let mut took = false;
         while !self.remote.injector.is_empty() {
-            took |= self.remote.injector.steal_batch(&self.deque).is_success();
+            took |= self
+                .remote
+                .injector
+                .steal_batch(self.fifo.deque())
+                .is_success();
         }
         if took {
-            self.fill_in_place_holders();
+            self.fifo.fill_in(self.live.get());
         }
         took
-    }
-
-    /// After a batch has come into the deque: an entry in the queue for each that has none.
-    fn fill_in_place_holders(&self) {
-        self.push_place_holders(self.deque.len().saturating_sub(self.place_holders.get()));
-    }
-
-    fn push_place_holders(&self, count: usize) {
-        self.make_room(count);
-        self.fifo
-            .borrow_mut()
-            .extend(std::iter::repeat_n(None, count));
-        self.place_holders.set(self.place_holders.get() + count);
-    }
-
-    /// The next of the queue, off the queue.
-    fn next(&self) -> Option<NonNull<Header>> {
-        loop {
-            let entry = self.fifo.borrow_mut().pop_front();
-            match entry {
-                Some(Some(header)) => {
-                    self.prefetch();
-                    return Some(header);
-                }
-                Some(None) => {
-                    self.place_holders.set(self.place_holders.get() - 1);
-                    if let Some(unstarted) = self.deque.pop() {
-                        return Some(unstarted.0);
-                    }
-                    // Its closure has been stolen: the next entry.
-                }
-                None => return None,
-            }
-        }
-    }
-
-    fn prefetch(&self) {
-        let fifo = self.fifo.borrow();
-        if let Some(Some(header)) = fifo.get(2 * PREFETCH) {
-            prefetch(header.as_ptr().cast());
-        }
-        if let Some(Some(header)) = fifo.get(PREFETCH) {
-            // SAFETY: what is in the queue is in use.
-            let top = unsafe { header.as_ref() }.stack_top.get();
-            (0..3).for_each(|line| prefetch(top.wrapping_sub(64 * line)));
-        }
     }
 
     /// Runs a green thread until it yields, waits or ends.
@@ -406,7 +350,8 @@ impl Worker {
         backtrace
     }
 
-    /// Makes this worker the home of an unstarted one and gives it a stack; false if it was cancelled meanwhile.
+    /// Makes this worker the home of an unstarted one and gives it a stack; false if it was
+    /// cancelled meanwhile.
     fn start(&self, next: NonNull<Header>) -> bool {
         // SAFETY: as in `execute`.
         let header = unsafe { next.as_ref() };
@@ -419,7 +364,8 @@ impl Worker {
             header.kill.set(Kill::Teardown);
         }
         let stack = self.stacks.borrow_mut().take(header.class.get());
-        // SAFETY: the label lies in a slot, which stays in use until `retire` takes it off the stack again.
+        // SAFETY: the label lies in a slot, which stays in use until `retire` takes it off the
+        // stack again.
         unsafe { stack.set_label(header.label.get()) };
         header.stack_top.set(stack.prefetch_address());
         let coroutine = Coroutine::new(stack, next, spawn::body);
@@ -452,7 +398,8 @@ impl Worker {
     fn release(&self, next: NonNull<Header>) {
         // SAFETY: the caller still holds its `BODY`.
         if unsafe { next.as_ref() }.word.release(BODY) {
-            // SAFETY: the handle is gone too, and took or dropped the result, so the slot is unknown and empty.
+            // SAFETY: the handle is gone too, and took or dropped the result, so the slot is
+            // unknown and empty.
             unsafe { next.as_ref().clear() };
             self.headers.borrow_mut().put(next);
         }
@@ -468,11 +415,11 @@ impl Worker {
         self.take_inbox();
         if !self.take_injected()
             && let Some(place) = self.place
-            && place.scheduler.steal(place.position, &self.deque)
+            && place.scheduler.steal(place.position, self.fifo.deque())
         {
-            self.fill_in_place_holders();
+            self.fifo.fill_in(self.live.get());
         }
-        let found = !self.fifo.borrow().is_empty();
+        let found = !self.fifo.is_empty();
         if found {
             self.stop_watching();
         }
@@ -488,7 +435,7 @@ impl Worker {
     /// Waits in the reactor until there is something to do.
     fn sleep(&self) {
         self.fire_timers(clock::now());
-        if !self.fifo.borrow().is_empty() {
+        if !self.fifo.is_empty() {
             return;
         }
         let tick = self
@@ -538,24 +485,13 @@ impl Worker {
     fn look_around(&self) {
         self.take_inbox();
         self.fire_timers(self.polled_at.get());
-        if let Some(place) = self.place {
-            if place.scheduler.wake_up(place.position, &self.deque) {
-                self.fill_in_place_holders();
-            }
+        if let Some(place) = self.place
+            && place.scheduler.wake_up(place.position, self.fifo.deque())
+        {
+            self.fifo.fill_in(self.live.get());
         }
         if !self.is_quiet() {
             self.stop_watching();
         }
     }
-}
-
-#[inline]
-fn prefetch(address: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch never faults, whatever the address.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
 }
