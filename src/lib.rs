@@ -91,9 +91,10 @@
 pub use greenloop_net as net;
 pub use greenloop_runtime::thread;
 pub use greenloop_runtime::{
-    Builder, JoinHandle, Joinable, Killed, LocalJoinHandle, Runtime, RuntimeBuilder, Scope,
-    ScopedJoinHandle, Source, joinall, run, scope, sleep, spawn, spawn_blocking, spawn_later,
-    spawn_local, yield_now,
+    Builder, Elapsed, IWait, JoinHandle, Joinable, Killed, LocalJoinHandle, Runtime,
+    RuntimeBuilder, Scope, ScopedJoinHandle, Source, Waitable, iwait, joinall, joinall_timeout,
+    killall, run, scope, shield, sleep, spawn, spawn_blocking, spawn_later, spawn_local, timeout,
+    wait, wait_any, yield_now,
 };
 #[doc(hidden)]
 pub use greenloop_runtime::{are_hooks_off, force_mprotect_guards};

@@ -71,3 +71,8 @@ impl Drop for OnUnwind {
         }
     }
 }
+
+/// Forgets the payload of a panic that nobody will ever see: its destructor might panic again.
+pub(crate) fn forget(payload: Box<dyn std::any::Any + Send>) {
+    std::mem::forget(payload);
+}

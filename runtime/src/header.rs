@@ -8,9 +8,10 @@ use crate::atomic::AtomicPtr;
 use crate::coroutine::{Coroutine, YielderCell};
 use crate::inbox::Linked;
 use crate::lock::Lock;
-use crate::park::Unparker;
 use crate::stack::{Label, SizeClass};
 use crate::thread::Thread;
+use crate::timeout::Limit;
+use crate::wait_queue::WaitQueue;
 use crate::word::Word;
 use std::alloc::{Layout, alloc};
 use std::cell::{Cell, UnsafeCell};
@@ -20,7 +21,7 @@ use std::panic::Location;
 use std::ptr::{self, NonNull};
 
 /// Bytes in a slot for the closure, later the result; bigger ones are boxed.
-pub(crate) const ROOM: usize = 64;
+pub(crate) const ROOM: usize = 48;
 
 /// The control block. Which thread may touch a field follows from `word` (see `word.rs`):
 /// unstarted: who spawned it, then who starts it; running and parked: its home; finished: who joins
@@ -30,8 +31,12 @@ pub(crate) struct Header {
     pub(crate) word: Word,
     /// The link of the home worker's inbox; used only while a wake-up is on its way.
     link: AtomicPtr<Header>,
-    /// Why a kill is due, if one is: only the home worker reads and writes it.
-    pub(crate) kill: Cell<Kill>,
+    /// Its hub ends: every wait unwinds. Only the home worker reads and writes it.
+    pub(crate) teardown: Cell<bool>,
+    /// It unwinds because of a kill or timeout, not of a panic. Its own.
+    pub(crate) interrupted: Cell<bool>,
+    /// How many `shield`s it is in: kills and timeouts have to wait. Its own.
+    pub(crate) shields: Cell<u16>,
     /// The size class of its stack, and of the credit that it holds.
     pub(crate) class: Cell<SizeClass>,
     /// It has just accepted a connection: its next spawn is placed by load.
@@ -41,7 +46,10 @@ pub(crate) struct Header {
     pub(crate) yielder: YielderCell,
     pub(crate) coroutine: UnsafeCell<Option<Coroutine>>,
     pub(crate) body: Cell<Option<&'static BodyType>>,
-    pub(crate) joiner: Cell<Option<Unparker>>,
+    /// Who wants to hear of the end.
+    pub(crate) end: Lock<End>,
+    /// The innermost `timeout` that it is in. Its own.
+    pub(crate) limit: Cell<Option<NonNull<Limit>>>,
     pub(crate) wait: Cell<Wait>,
     pub(crate) thread: UnsafeCell<Option<Thread>>,
     pub(crate) label: UnsafeCell<Label>,
@@ -61,13 +69,13 @@ impl Linked for Header {
     }
 }
 
-/// What a green thread has been told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) enum Kill {
-    #[default]
-    None,
-    /// Its hub ends: every wait unwinds.
-    Teardown,
+/// Who wants to hear of the end of a green thread.
+#[derive(Default)]
+pub(crate) struct End {
+    pub(crate) waiters: WaitQueue,
+    /// What is to be run then; rare, and therefore boxed.
+    #[expect(clippy::box_collection, reason = "one word in each header")]
+    pub(crate) links: Option<Box<Vec<Box<dyn FnOnce() + Send>>>>,
 }
 
 /// What a parked thread waits for: for reports of deadlocks, and for dumps.
@@ -81,6 +89,14 @@ pub(crate) enum Wait {
     Write,
     Join(NonNull<Header>),
     Scope,
+    /// One of several things.
+    Any,
+    /// A lock of `sync`, at this address.
+    Lock(usize),
+    /// A semaphore, an event, a condition variable, a barrier of `sync`.
+    Signal,
+    /// Room in a queue, or an item of it.
+    Queue,
 }
 
 /// What can be done with the closure or result in a slot, whose types are forgotten elsewhere.
@@ -101,14 +117,17 @@ impl Header {
         Header {
             word: Word::default(),
             link: AtomicPtr::default(),
-            kill: Cell::default(),
+            teardown: Cell::new(false),
+            interrupted: Cell::new(false),
+            shields: Cell::new(0),
             class: Cell::default(),
             spread: Cell::new(false),
             stack_top: Cell::new(ptr::null()),
             yielder: Cell::new(ptr::null()),
             coroutine: UnsafeCell::new(None),
             body: Cell::new(None),
-            joiner: Cell::new(None),
+            end: Lock::default(),
+            limit: Cell::new(None),
             wait: Cell::default(),
             thread: UnsafeCell::new(None),
             label: UnsafeCell::new(Label {
@@ -182,8 +201,9 @@ impl Header {
     ///
     /// `Word::release` told the caller so, and the room is empty.
     pub(crate) unsafe fn clear(&self) {
-        self.kill.take();
-        self.joiner.take();
+        self.teardown.set(false);
+        self.interrupted.set(false);
+        self.shields.set(0);
         self.spread.set(false);
         // SAFETY: nobody else knows the slot.
         unsafe { *self.thread.get() = None };
@@ -211,6 +231,11 @@ const BATCH: usize = 128;
 
 /// The free slots that no cache holds.
 static DEPOT: Lock<Vec<Free>> = Lock::new(Vec::new());
+
+const _: () = assert!(
+    size_of::<Header>() == 256,
+    "four cache lines a green thread"
+);
 
 /// All slots ever made, in arrays of `BATCH`: for reports. Only grows.
 static SLABS: Lock<Vec<&'static [Header]>> = Lock::new(Vec::new());

@@ -3,7 +3,7 @@
 use crate::clock;
 use crate::config;
 use crate::context;
-use crate::header::{self, Header, Kill, Wait};
+use crate::header::{self, Header, Wait};
 use crate::lock::Lock;
 use crate::panic_count;
 use crate::park::Unparker;
@@ -153,7 +153,7 @@ fn describe(header: &Header) -> String {
 fn tear_down(hub: &Worker) {
     hub.close();
     each_living(hub, |header| {
-        header.kill.set(Kill::Teardown);
+        header.teardown.set(true);
         unparker(header).unpark();
     });
     let deadline = clock::deadline(PATIENCE);

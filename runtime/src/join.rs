@@ -1,11 +1,14 @@
 //! Join handles: waiting for the end of a green thread, and taking its result.
 
-use crate::clock::NEVER;
+use crate::clock::{self, NEVER};
 use crate::context;
 use crate::header::{Header, Wait};
-use crate::park::{self, Unparker};
+use crate::link;
+use crate::park::Unparker;
 use crate::spawn;
 use crate::thread::Thread;
+use crate::wait_queue;
+use crate::waitable::{Linkable, PlaceRef};
 use crate::word::{FINISHED, HANDLE};
 use crate::worker::Worker;
 use std::fmt;
@@ -13,6 +16,7 @@ use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 use std::thread::Result;
+use std::time::Duration;
 
 /// The right to join a green thread, or a job of [`spawn_blocking`](crate::spawn_blocking).
 /// Dropping it detaches it.
@@ -63,7 +67,35 @@ impl<T> JoinHandle<T> {
     ///
     /// The payload of a panic.
     pub fn join(self) -> Result<T> {
-        self.wait();
+        self.wait_until(NEVER);
+        self.into_result()
+    }
+
+    /// [`join`](JoinHandle::join), for at most `timeout`. It is not killed when the time is over.
+    ///
+    /// # Errors
+    ///
+    /// The handle itself when the time is over.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let handle = greenloop::spawn(greenloop::thread::park);
+    /// let handle = handle.join_timeout(Duration::from_millis(1)).unwrap_err();
+    /// handle.thread().unpark();
+    /// handle.join().unwrap();
+    /// ```
+    pub fn join_timeout(self, timeout: Duration) -> std::result::Result<Result<T>, Self> {
+        if self.wait_until(clock::deadline(timeout)) {
+            Ok(self.into_result())
+        } else {
+            Err(self)
+        }
+    }
+
+    fn into_result(self) -> Result<T> {
         let this = std::mem::ManuallyDrop::new(self);
         // SAFETY: it is finished, so the room holds the result, and it belongs to the handle, which
         // is used up here.
@@ -83,19 +115,75 @@ impl<T> JoinHandle<T> {
         self.header().word.load().state() == FINISHED
     }
 
-    fn wait(&self) {
+    /// Kills the green thread, and waits for its end.
+    ///
+    /// One that has not started never runs. One that waits, or will wait, unwinds there with
+    /// [`Killed`](crate::Killed); its destructors run, and may wait. It is delivered once: who catches it goes on, and
+    /// this waits on. It is held back in a [`shield`](crate::shield), and has no effect on a job of
+    /// [`spawn_blocking`](crate::spawn_blocking) that has started.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let handle = greenloop::spawn(|| greenloop::sleep(std::time::Duration::from_secs(60)));
+    /// handle.kill();
+    /// assert!(handle.join().unwrap_err().is::<greenloop::Killed>());
+    /// ```
+    pub fn kill(&self) {
+        self.kill_nowait();
+        self.wait_until(NEVER);
+    }
+
+    /// [`kill`](JoinHandle::kill), but waits for at most `timeout`. Says whether it has ended.
+    pub fn kill_timeout(&self, timeout: Duration) -> bool {
+        self.kill_nowait();
+        self.wait_until(clock::deadline(timeout))
+    }
+
+    /// [`kill`](JoinHandle::kill) without waiting for the end.
+    pub fn kill_nowait(&self) {
+        if !spawn::cancel(self.header()) {
+            Unparker::new(self.header, self.header().word.load().generation()).kill();
+        }
+    }
+
+    /// Has `f` run once the green thread has ended, however it ends; soon, if it has ended already.
+    ///
+    /// All of them run in order, on a green thread of their own; one that panics stops no other.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, receiver) = std::sync::mpsc::channel();
+    /// let handle = greenloop::spawn(|| ());
+    /// handle.link(move || sender.send("it has ended").unwrap());
+    /// assert_eq!(receiver.recv(), Ok("it has ended"));
+    /// ```
+    pub fn link(&self, f: impl FnOnce() + Send + 'static) {
+        link::link(self.header(), Box::new(f));
+    }
+
+    /// Waits for the end; says whether it has come before `deadline`.
+    pub(crate) fn wait_until(&self, deadline: u64) -> bool {
+        let header = self.header();
         if self.is_finished() {
-            return;
+            return true;
         }
-        self.header().joiner.set(Some(Unparker::current()));
-        if !self.header().word.set_joiner() {
-            return;
+        let end = header.end.lock();
+        if !header.word.watch() {
+            return true;
         }
-        let _joining = Joining(self.header());
-        let _counted = context::green().and_then(|(worker, _)| worker.count_joiner(self.header()));
-        while !self.is_finished() {
-            park::park(NEVER, Wait::Join(self.header));
-        }
+        let _counted = context::green().and_then(|(worker, _)| worker.count_joiner(header));
+        let why = Wait::Join(self.header);
+        let (_, woken) = wait_queue::wait(
+            &header.end,
+            end,
+            |end| &end.waiters,
+            deadline,
+            why,
+            |_| None,
+        );
+        woken || self.is_finished()
     }
 
     fn release(&self) {
@@ -103,15 +191,6 @@ impl<T> JoinHandle<T> {
             // SAFETY: the body is gone as well, and the result has been taken.
             unsafe { spawn::free_slot(self.header) };
         }
-    }
-}
-
-/// Takes the joiner back, should a kill end the wait.
-struct Joining<'a>(&'a Header);
-
-impl Drop for Joining<'_> {
-    fn drop(&mut self) {
-        self.0.word.clear_joiner();
     }
 }
 
@@ -165,6 +244,17 @@ impl<T> LocalJoinHandle<T> {
         self.inner.join()
     }
 
+    /// Waits for at most `timeout`; see [`JoinHandle::join_timeout`].
+    ///
+    /// # Errors
+    ///
+    /// The handle itself when the time is over.
+    pub fn join_timeout(self, timeout: Duration) -> std::result::Result<Result<T>, Self> {
+        self.inner
+            .join_timeout(timeout)
+            .map_err(LocalJoinHandle::new)
+    }
+
     /// Returns the green thread's public face: name, id, `unpark`.
     pub fn thread(&self) -> &Thread {
         self.inner.thread()
@@ -174,6 +264,26 @@ impl<T> LocalJoinHandle<T> {
     pub fn is_finished(&self) -> bool {
         self.inner.is_finished()
     }
+
+    /// Kills it, and waits for its end; see [`JoinHandle::kill`].
+    pub fn kill(&self) {
+        self.inner.kill();
+    }
+
+    /// Kills it, and waits for at most `timeout`; see [`JoinHandle::kill_timeout`].
+    pub fn kill_timeout(&self, timeout: Duration) -> bool {
+        self.inner.kill_timeout(timeout)
+    }
+
+    /// Kills it without waiting for the end; see [`JoinHandle::kill_nowait`].
+    pub fn kill_nowait(&self) {
+        self.inner.kill_nowait();
+    }
+
+    /// Has `f` run after its end; see [`JoinHandle::link`].
+    pub fn link(&self, f: impl FnOnce() + Send + 'static) {
+        self.inner.link(f);
+    }
 }
 
 impl<T> fmt::Debug for LocalJoinHandle<T> {
@@ -182,60 +292,6 @@ impl<T> fmt::Debug for LocalJoinHandle<T> {
             .field("thread", self.thread())
             .finish_non_exhaustive()
     }
-}
-
-/// Whatever can be joined by [`joinall`]. Sealed: it may grow.
-pub trait Joinable: sealed::Sealed {
-    /// What it returns when it did not panic.
-    type Output;
-
-    /// Waits for the end, and returns the result.
-    ///
-    /// # Errors
-    ///
-    /// The payload of a panic.
-    fn join(self) -> Result<Self::Output>;
-}
-
-pub(crate) mod sealed {
-    #[allow(missing_debug_implementations)]
-    pub trait Sealed {}
-}
-
-impl<T> sealed::Sealed for JoinHandle<T> {}
-impl<T> sealed::Sealed for LocalJoinHandle<T> {}
-
-impl<T> Joinable for JoinHandle<T> {
-    type Output = T;
-
-    fn join(self) -> Result<T> {
-        self.join()
-    }
-}
-
-impl<T> Joinable for LocalJoinHandle<T> {
-    type Output = T;
-
-    fn join(self) -> Result<T> {
-        self.join()
-    }
-}
-
-/// Joins all, and returns their results in the order given. Yields until the last one has ended.
-///
-/// # Examples
-///
-/// ```
-/// use greenloop::{joinall, spawn};
-///
-/// let squares = joinall((1..=3).map(|n| spawn(move || n * n)));
-/// let squares: Vec<i32> = squares.into_iter().map(Result::unwrap).collect();
-/// assert_eq!(squares, [1, 4, 9]);
-/// ```
-pub fn joinall<H: Joinable>(handles: impl IntoIterator<Item = H>) -> Vec<Result<H::Output>> {
-    // All first: an iterator may spawn as it goes, and they are to run side by side.
-    let handles: Vec<H> = handles.into_iter().collect();
-    handles.into_iter().map(H::join).collect()
 }
 
 impl Worker {
@@ -252,5 +308,42 @@ impl Worker {
             self.joining().set(self.joining().get() + 1);
             Counted(self.joining())
         })
+    }
+}
+
+impl<T> Linkable for JoinHandle<T> {
+    fn is_ready(&self) -> bool {
+        self.is_finished()
+    }
+
+    unsafe fn link(&self, place: PlaceRef) -> bool {
+        let end = self.header().end.lock();
+        let linked = self.header().word.watch();
+        if linked {
+            // SAFETY: the caller's word.
+            unsafe { end.waiters.push(place.0) };
+        }
+        linked
+    }
+
+    unsafe fn unlink(&self, place: PlaceRef) {
+        // SAFETY: the caller's word.
+        unsafe { self.header().end.lock().waiters.remove(place.0) };
+    }
+}
+
+impl<T> Linkable for LocalJoinHandle<T> {
+    fn is_ready(&self) -> bool {
+        self.inner.is_ready()
+    }
+
+    unsafe fn link(&self, place: PlaceRef) -> bool {
+        // SAFETY: the caller's word.
+        unsafe { Linkable::link(&self.inner, place) }
+    }
+
+    unsafe fn unlink(&self, place: PlaceRef) {
+        // SAFETY: the caller's word.
+        unsafe { self.inner.unlink(place) };
     }
 }

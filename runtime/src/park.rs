@@ -7,11 +7,11 @@
 
 use crate::context;
 use crate::coroutine::{self, Outcome};
-use crate::header::{Header, Kill, Wait};
-use crate::killed::Killed;
+use crate::header::{Header, Wait};
+use crate::interrupt;
 use crate::panic_count;
 use crate::timer::Timer;
-use crate::word::{OS_THREAD, TOKEN, USER_TOKEN, Unpark};
+use crate::word::{KILL, OS_THREAD, TOKEN, USER_TOKEN, Unpark};
 use crate::worker::Worker;
 use crate::{clock, futex, remote};
 use std::ptr::NonNull;
@@ -45,6 +45,11 @@ impl Unparker {
         self.wake(0);
     }
 
+    /// [`Unparker::unpark`], and makes the next wait unwind.
+    pub(crate) fn kill(self) {
+        self.wake(KILL);
+    }
+
     /// [`Unparker::unpark`], and leaves the token for `thread::park`.
     pub(crate) fn unpark_by_user(self) {
         self.wake(USER_TOKEN);
@@ -63,16 +68,13 @@ impl Unparker {
     }
 }
 
-/// Waits for an unpark or `deadline`; a kill unwinds out of it.
+/// Waits for an unpark, `deadline`, or the next timeout; a kill or timeout that is due unwinds.
+///
+/// It does so only before the wait: who is woken looks at what it waited for first, and comes back
+/// only if that has not happened. So neither a kill nor a timeout takes away what has come.
 pub(crate) fn park(deadline: u64, wait: Wait) {
-    match context::green() {
-        Some((worker, header)) => {
-            deliver_kill(header);
-            park_green(worker, header, deadline, wait);
-            deliver_kill(header);
-        }
-        None => park_os_thread(deadline),
-    }
+    let deadline = interrupt::before_wait(deadline);
+    park_uncancellable(deadline, wait);
 }
 
 /// Waits for an unpark or `deadline`; a kill has to wait.
@@ -83,12 +85,12 @@ pub(crate) fn park_uncancellable(deadline: u64, wait: Wait) {
     }
 }
 
-/// Lets all others of this worker run first.
+/// Lets all others of this worker run first. A kill or timeout that is due unwinds instead.
 pub(crate) fn yield_now() {
     match context::green() {
         Some((worker, header)) => {
+            interrupt::before_wait(clock::NEVER);
             switch_out(worker, header, Outcome::Yielded);
-            deliver_kill(header);
         }
         None => std::thread::yield_now(),
     }
@@ -123,13 +125,6 @@ fn switch_out(worker: &Worker, header: &Header, outcome: Outcome) {
     // its own stack.
     unsafe { coroutine::suspend(header, outcome) };
     worker.context().hooks_off.set(hooks_off);
-}
-
-/// Unwinds the green thread if it has been killed, unless it unwinds already.
-fn deliver_kill(header: &Header) {
-    if header.kill.get() == Kill::Teardown && !std::thread::panicking() {
-        std::panic::resume_unwind(Box::new(Killed::new()));
-    }
 }
 
 /// Blocks the OS thread itself.

@@ -1,11 +1,12 @@
 //! `scope`: green threads that borrow from their spawner's stack, as std's.
 
-use crate::clock::NEVER;
+use crate::clock::{self, NEVER};
 use crate::header::Wait;
-use crate::join::{JoinHandle, Joinable, sealed};
+use crate::join::JoinHandle;
 use crate::park::{self, Unparker};
 use crate::spawn::Builder;
 use crate::thread::Thread;
+use crate::waitable::{Linkable, PlaceRef};
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::io;
@@ -14,6 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::Result;
+use std::time::Duration;
 
 /// Runs `f`, which may spawn green threads that borrow from outside of it, and waits until all of
 /// them have ended.
@@ -215,6 +217,29 @@ impl<T> ScopedJoinHandle<'_, T> {
         result.expect("a child that has run leaves a result")
     }
 
+    /// Waits for at most `timeout`; see [`JoinHandle::join_timeout`].
+    ///
+    /// # Errors
+    ///
+    /// The handle itself when the time is over.
+    pub fn join_timeout(self, timeout: Duration) -> std::result::Result<Result<T>, Self> {
+        if self.inner.wait_until(clock::deadline(timeout)) {
+            Ok(self.join())
+        } else {
+            Err(self)
+        }
+    }
+
+    /// Kills it, and waits for its end; see [`JoinHandle::kill`].
+    pub fn kill(&self) {
+        self.inner.kill();
+    }
+
+    /// Kills it without waiting for the end; see [`JoinHandle::kill_nowait`].
+    pub fn kill_nowait(&self) {
+        self.inner.kill_nowait();
+    }
+
     /// Returns the green thread's public face: name, id, `unpark`.
     pub fn thread(&self) -> &Thread {
         self.inner.thread()
@@ -226,13 +251,19 @@ impl<T> ScopedJoinHandle<'_, T> {
     }
 }
 
-impl<T> sealed::Sealed for ScopedJoinHandle<'_, T> {}
+impl<T> Linkable for ScopedJoinHandle<'_, T> {
+    fn is_ready(&self) -> bool {
+        self.inner.is_ready()
+    }
 
-impl<T> Joinable for ScopedJoinHandle<'_, T> {
-    type Output = T;
+    unsafe fn link(&self, place: PlaceRef) -> bool {
+        // SAFETY: the caller's word.
+        unsafe { Linkable::link(&self.inner, place) }
+    }
 
-    fn join(self) -> Result<T> {
-        self.join()
+    unsafe fn unlink(&self, place: PlaceRef) {
+        // SAFETY: the caller's word.
+        unsafe { self.inner.unlink(place) };
     }
 }
 

@@ -4,15 +4,16 @@
 use crate::abort;
 use crate::config;
 use crate::context;
-use crate::header::{BodyType, Header, HeaderCache, Kill};
+use crate::header::{BodyType, Header, HeaderCache};
 use crate::join::{JoinHandle, LocalJoinHandle};
 use crate::killed::Killed;
+use crate::link;
 use crate::lock::Lock;
 use crate::remote::Unstarted;
 use crate::scheduler::Scheduler;
 use crate::stack::{self, Label, SizeClass};
 use crate::thread::{self, Thread};
-use crate::word::{BODY, HANDLE, JOINER, NOWHERE, UNSTARTED};
+use crate::word::{BODY, HANDLE, NOWHERE, UNSTARTED, WATCHED};
 use crate::worker::Worker;
 use crate::{clock, park};
 use std::io;
@@ -355,10 +356,10 @@ pub(crate) unsafe fn body(slot: NonNull<Header>) {
     // SAFETY: the slot is in use until the worker has retired it.
     let header = unsafe { slot.as_ref() };
     let body = header.body.get().expect("set when it was spawned");
-    let end = if header.kill.get() == Kill::None {
-        body.run
-    } else {
+    let end = if header.teardown.get() {
         body.cancel
+    } else {
+        body.run
     };
     // SAFETY: the room holds the closure, of which `body` knows the type.
     unsafe { end(header) };
@@ -374,9 +375,21 @@ pub(crate) fn finish(header: &Header) {
         // SAFETY: the room holds the result, and with the handle gone it is ours.
         unsafe { (body.drop_result)(header) };
     }
-    if before.has(JOINER) {
-        header.joiner.get().expect("set before JOINER").unpark();
+    if before.has(WATCHED) {
+        link::tell_of_end(header);
     }
+}
+
+/// Ends one that has not started: its closure is dropped, here and now. False if it has started.
+pub(crate) fn cancel(header: &Header) -> bool {
+    let cancelled = header.word.cancel();
+    if cancelled {
+        let body = header.body.get().expect("set when it was spawned");
+        // SAFETY: `cancel` has made the closure, which is still in the room, the caller's.
+        unsafe { (body.cancel)(header) };
+        finish(header);
+    }
+    cancelled
 }
 
 /// The types of a closure and its result.

@@ -2,9 +2,13 @@
 //!
 //! An intrusive list whose nodes lie on the waiters' own stacks: it never allocates. It has no
 //! lock: a queue is used by one OS thread (a reactor's registrations) or lies inside a `Lock`
-//! (whatever is shared).
+//! (whatever is shared; [`wait`] is how to wait in such a one).
 
-use crate::park::Unparker;
+use crate::clock;
+use crate::header::Wait;
+use crate::lock::{Guard, Lock};
+use crate::park::{self, Unparker};
+use crate::ready::Ready;
 use std::cell::Cell;
 use std::ptr::NonNull;
 
@@ -14,13 +18,19 @@ pub(crate) struct WaitQueue {
     last: Cell<Option<NonNull<Waiter>>>,
 }
 
-/// A place in a queue, on the stack of the one who waits.
+// SAFETY: a queue that moves between threads lies inside a `Lock`, under which alone its nodes are
+// touched; those that it points to stay where they are until they have been taken out.
+unsafe impl Send for WaitQueue {}
+
+/// A place in a queue, most often on the stack of the one who waits.
 #[derive(Debug)]
 pub(crate) struct Waiter {
     unparker: Unparker,
     queued: Cell<bool>,
     before: Cell<Option<NonNull<Waiter>>>,
     after: Cell<Option<NonNull<Waiter>>>,
+    /// For one who waits for several things: where to say which one it was, and its number.
+    ready: Option<(NonNull<Ready>, usize)>,
 }
 
 impl Waiter {
@@ -30,16 +40,40 @@ impl Waiter {
             queued: Cell::new(false),
             before: Cell::new(None),
             after: Cell::new(None),
+            ready: None,
         }
     }
 
-    /// Is it still in the queue? If not, it has been woken.
+    /// One of several places of one waiter, the one with this `number`.
+    ///
+    /// # Safety
+    ///
+    /// `ready` stays where it is for as long as the place is in a queue.
+    pub(crate) unsafe fn one_of(unparker: Unparker, ready: NonNull<Ready>, number: usize) -> Self {
+        Waiter {
+            ready: Some((ready, number)),
+            ..Waiter::new(unparker)
+        }
+    }
+
+    /// Is it still in the queue? If not, it has been woken. Under the queue's lock, if it has one.
     pub(crate) fn is_queued(&self) -> bool {
         self.queued.get()
     }
 }
 
 impl WaitQueue {
+    pub(crate) const fn new() -> Self {
+        WaitQueue {
+            first: Cell::new(None),
+            last: Cell::new(None),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.get().is_none()
+    }
+
     /// Puts `waiter` at the end.
     ///
     /// # Safety
@@ -53,16 +87,16 @@ impl WaitQueue {
         self.link_after(node.before.get(), Some(waiter));
     }
 
-    /// Takes `waiter` out, if it is still inside.
+    /// Takes `waiter` out; false if it is not inside any more.
     ///
     /// # Safety
     ///
     /// It is valid, and in this queue or in none.
-    pub(crate) unsafe fn remove(&self, waiter: NonNull<Waiter>) {
+    pub(crate) unsafe fn remove(&self, waiter: NonNull<Waiter>) -> bool {
         // SAFETY: valid by the caller's word.
         let node = unsafe { waiter.as_ref() };
         if !node.queued.replace(false) {
-            return;
+            return false;
         }
         let (before, after) = (node.before.take(), node.after.take());
         self.link_after(before, after);
@@ -71,25 +105,32 @@ impl WaitQueue {
             Some(after) => unsafe { after.as_ref() }.before.set(before),
             None => self.last.set(before),
         }
-    }
-
-    /// Wakes the first one; false if there is none.
-    pub(crate) fn wake_one(&self) -> bool {
-        let Some(first) = self.first.get() else {
-            return false;
-        };
-        // SAFETY: it is in this queue, hence valid until it has been removed, after which it is not
-        // touched.
-        let unparker = unsafe { first.as_ref() }.unparker;
-        // SAFETY: as above.
-        unsafe { self.remove(first) };
-        unparker.unpark();
         true
     }
 
-    /// Wakes all, in order.
+    /// Takes the first one out, and says whom to unpark once the lock is released; none if nobody
+    /// waits.
+    #[must_use = "it has been taken out of the queue, and sleeps until it is unparked"]
+    pub(crate) fn pop(&self) -> Option<Unparker> {
+        let first = self.first.get()?;
+        // SAFETY: it is in this queue, hence valid until it has been removed. Whoever owns it looks
+        // at it under the lock, and so not before this has ended.
+        let node = unsafe { first.as_ref() };
+        if let Some((ready, number)) = node.ready {
+            // SAFETY: by `one_of`, valid while the node is queued.
+            unsafe { ready.as_ref() }.push(number);
+        }
+        let unparker = node.unparker;
+        // SAFETY: as above.
+        unsafe { self.remove(first) };
+        Some(unparker)
+    }
+
+    /// Wakes all, in order. For a queue without lock, or one whose waking may be done inside it.
     pub(crate) fn wake_all(&self) {
-        while self.wake_one() {}
+        while let Some(unparker) = self.pop() {
+            unparker.unpark();
+        }
     }
 
     fn link_after(&self, before: Option<NonNull<Waiter>>, after: Option<NonNull<Waiter>>) {
@@ -97,6 +138,79 @@ impl WaitQueue {
             // SAFETY: it is in this queue, hence valid.
             Some(before) => unsafe { before.as_ref() }.after.set(after),
             None => self.first.set(after),
+        }
+    }
+}
+
+/// Waits in a queue inside of `lock` until woken or `deadline`: queues the caller, lets go of
+/// `guard`, parks, and takes the lock again. Says whether the caller was woken.
+///
+/// A kill or timeout unwinds out of it, and takes the caller's place out of the queue first. If the
+/// caller had been woken already by then, what it was woken for would be lost: `pass_on` is called,
+/// with the lock held, and gives it to the next one (returns whom to unpark).
+///
+/// `queue` always returns the same queue of the state.
+pub(crate) fn wait<'a, S>(
+    lock: &'a Lock<S>,
+    guard: Guard<'a, S>,
+    queue: impl Fn(&S) -> &WaitQueue,
+    deadline: u64,
+    why: Wait,
+    pass_on: impl Fn(&mut S) -> Option<Unparker>,
+) -> (Guard<'a, S>, bool) {
+    let waiter = Waiter::new(Unparker::current());
+    // SAFETY: the node is new, and stays on this frame until the place has taken it out, be it by
+    // unwinding.
+    unsafe { queue(&guard).push(NonNull::from(&waiter)) };
+    drop(guard);
+    let place = Place {
+        lock,
+        queue: &queue,
+        waiter: &waiter,
+        pass_on: &pass_on,
+    };
+    loop {
+        park::park(deadline, why);
+        let guard = lock.lock();
+        let woken = !waiter.is_queued();
+        if woken || clock::now() >= deadline {
+            // SAFETY: valid, and in this queue or in none.
+            unsafe { queue(&guard).remove(NonNull::from(&waiter)) };
+            std::mem::forget(place);
+            return (guard, woken);
+        }
+    }
+}
+
+/// A place in a shared queue, given up by unwinding.
+struct Place<'a, S, Q, P>
+where
+    Q: Fn(&S) -> &WaitQueue,
+    P: Fn(&mut S) -> Option<Unparker>,
+{
+    lock: &'a Lock<S>,
+    queue: &'a Q,
+    waiter: &'a Waiter,
+    pass_on: &'a P,
+}
+
+impl<S, Q, P> Drop for Place<'_, S, Q, P>
+where
+    Q: Fn(&S) -> &WaitQueue,
+    P: Fn(&mut S) -> Option<Unparker>,
+{
+    fn drop(&mut self) {
+        let mut state = self.lock.lock();
+        // SAFETY: the node is valid for this guard's life, and was put into this queue.
+        let was_queued = unsafe { (self.queue)(&state).remove(NonNull::from(self.waiter)) };
+        let next = if was_queued {
+            None
+        } else {
+            (self.pass_on)(&mut state)
+        };
+        drop(state);
+        if let Some(next) = next {
+            next.unpark();
         }
     }
 }

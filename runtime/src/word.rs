@@ -40,8 +40,10 @@ pub(crate) const USER_TOKEN: u64 = 1 << 4;
 pub(crate) const HANDLE: u64 = 1 << 5;
 /// A queue or a worker knows the slot.
 pub(crate) const BODY: u64 = 1 << 6;
-/// Somebody waits for the end, and `Header::joiner` says who.
-pub(crate) const JOINER: u64 = 1 << 7;
+/// Somebody wants to hear of the end: `Header::end` says who.
+pub(crate) const WATCHED: u64 = 1 << 7;
+/// It has been killed, and has not been told yet: its next wait unwinds.
+pub(crate) const KILL: u64 = 1 << 9;
 /// The word belongs to an OS thread, which waits on the word's lower half as a futex.
 pub(crate) const OS_THREAD: u64 = 1 << 8;
 
@@ -196,21 +198,17 @@ impl Word {
         outcome
     }
 
-    /// Announces a joiner; false if the end has come already.
-    pub(crate) fn set_joiner(&self) -> bool {
-        // Release (in `update`) pairs with the Acquire of `finish`: the finisher sees
-        // `Header::joiner`.
-        self.update(|word| (word.state() != FINISHED).then_some(Snapshot(word.0 | JOINER)))
+    /// Announces that somebody wants to hear of the end; false if it has come already.
+    ///
+    /// Called with the lock of `Header::end` held, and never taken back: who finds `WATCHED` finds
+    /// the lock, and behind it whoever is still there.
+    pub(crate) fn watch(&self) -> bool {
+        // Release (in `update`) pairs with the Acquire of `finish`.
+        self.update(|word| (word.state() != FINISHED).then_some(Snapshot(word.0 | WATCHED)))
             .is_ok()
     }
 
-    /// Takes the joiner back; false if the end came first (and a wake-up with it).
-    pub(crate) fn clear_joiner(&self) -> bool {
-        self.update(|word| (word.state() != FINISHED).then_some(Snapshot(word.0 & !JOINER)))
-            .is_ok()
-    }
-
-    /// Running to finished; the result must be written. Says whether a handle and a joiner exist.
+    /// Running to finished; the result must be written. Says whether a handle exists, and whether it is watched.
     pub(crate) fn finish(&self) -> Snapshot {
         match self.update(|word| Some(word.with_state(FINISHED))) {
             Ok(before) | Err(before) => before,

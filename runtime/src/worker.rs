@@ -7,7 +7,7 @@ use crate::clock;
 use crate::context::{self, Context};
 use crate::coroutine::{Coroutine, Outcome, Resume};
 use crate::fifo::Fifo;
-use crate::header::{Header, HeaderCache, Kill};
+use crate::header::{Header, HeaderCache};
 use crate::park::Unparker;
 use crate::reactor::Reactor;
 use crate::remote::{Remote, Unstarted};
@@ -361,7 +361,7 @@ impl Worker {
             return false;
         }
         if self.closing.get() {
-            header.kill.set(Kill::Teardown);
+            header.teardown.set(true);
         }
         let stack = self.stacks.borrow_mut().take(header.class.get());
         // SAFETY: the label lies in a slot, which stays in use until `retire` takes it off the

@@ -1,0 +1,95 @@
+//! Interrupts: kills and timeouts, which are delivered where a thread is about to wait.
+//!
+//! Both unwind the thread from inside its own wait, by `resume_unwind` (no panic message), with a
+//! payload of their own: [`Killed`], or the `timeout` that has run out. Never while it unwinds
+//! already, nor inside of a [`shield`].
+
+use crate::clock;
+use crate::context;
+use crate::header::Header;
+use crate::killed::Killed;
+use crate::word::KILL;
+use std::any::Any;
+use std::panic::resume_unwind;
+
+/// Unwinds the caller if an interrupt is due; else says how long it may wait, at most until
+/// `deadline`.
+pub(crate) fn before_wait(deadline: u64) -> u64 {
+    // SAFETY: slots live for ever, and whoever runs has one in use.
+    let header = unsafe { context::waiter().as_ref() };
+    let (teardown, limit) = (header.teardown.get(), header.limit.get());
+    let killed = header.word.load().has(KILL);
+    if !(killed || teardown || limit.is_some()) || is_shielded(header) {
+        return deadline;
+    }
+    // Whoever unwound before has been caught.
+    header.interrupted.set(false);
+    if teardown || killed && header.word.take(KILL) {
+        unwind(header, Box::new(Killed::new()));
+    }
+    let Some(limit) = limit else { return deadline };
+    // SAFETY: `timeout` takes its limit out before its frame ends.
+    let limit = unsafe { limit.as_ref() };
+    if limit.nearest() <= clock::now()
+        && let Some(expired) = limit.expire()
+    {
+        unwind(header, Box::new(expired));
+    }
+    deadline.min(limit.nearest())
+}
+
+fn unwind(header: &Header, payload: Box<dyn Any + Send>) -> ! {
+    header.interrupted.set(true);
+    resume_unwind(payload)
+}
+
+fn is_shielded(header: &Header) -> bool {
+    header.shields.get() > 0 || std::thread::panicking()
+}
+
+/// Does the caller unwind because of a panic? Not so if it is killed or timed out: what it held then
+/// is left as it was, not broken, and no lock is poisoned.
+pub(crate) fn is_panicking() -> bool {
+    // SAFETY: slots live for ever, and whoever runs has one in use.
+    std::thread::panicking() && !unsafe { context::waiter().as_ref() }.interrupted.get()
+}
+
+/// Forgets that the caller was unwound by an interrupt, which has been caught.
+pub(crate) fn caught(header: &Header) {
+    header.interrupted.set(false);
+}
+
+/// Runs `f` with kills and timeouts held back: one that comes meanwhile takes effect at the first
+/// wait after the end of `f`.
+///
+/// For what must not be left half done: a message of which the first part is sent, a transaction.
+///
+/// # Examples
+///
+/// ```
+/// use greenloop::{shield, sleep, timeout};
+/// use std::time::Duration;
+///
+/// let mut done = false;
+/// let result = timeout(Duration::from_millis(5), || {
+///     shield(|| sleep(Duration::from_millis(20)));
+///     done = true;
+///     sleep(Duration::from_secs(60)); // the timeout takes effect here
+/// });
+/// assert!(done && result.is_err());
+/// ```
+pub fn shield<T>(f: impl FnOnce() -> T) -> T {
+    // SAFETY: slots live for ever, and whoever runs has one in use.
+    let header = unsafe { context::waiter().as_ref() };
+    header.shields.set(header.shields.get() + 1);
+    let _shielded = Shielded(header);
+    f()
+}
+
+struct Shielded<'a>(&'a Header);
+
+impl Drop for Shielded<'_> {
+    fn drop(&mut self) {
+        self.0.shields.set(self.0.shields.get() - 1);
+    }
+}
