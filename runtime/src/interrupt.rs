@@ -38,6 +38,22 @@ pub(crate) fn before_wait(deadline: u64) -> u64 {
     deadline.min(limit.nearest())
 }
 
+/// Is an interrupt due? For a wait that cannot be cut, but can see to it that it ends soon.
+pub(crate) fn is_due() -> bool {
+    // SAFETY: slots live for ever, and whoever runs has one in use.
+    let header = unsafe { context::waiter().as_ref() };
+    let killed = header.teardown.get() || header.word.load().has(KILL);
+    !is_shielded(header) && (killed || next_timeout() <= clock::now())
+}
+
+/// When the next timeout that the caller is in runs out.
+pub(crate) fn next_timeout() -> u64 {
+    // SAFETY: slots live for ever, and whoever runs has one in use.
+    let limit = unsafe { context::waiter().as_ref() }.limit.get();
+    // SAFETY: `timeout` takes its limit out before its frame ends.
+    limit.map_or(clock::NEVER, |limit| unsafe { limit.as_ref() }.nearest())
+}
+
 fn unwind(header: &Header, payload: Box<dyn Any + Send>) -> ! {
     header.interrupted.set(true);
     resume_unwind(payload)

@@ -143,8 +143,12 @@ impl<T> JoinHandle<T> {
     /// [`kill`](JoinHandle::kill) without waiting for the end.
     pub fn kill_nowait(&self) {
         if !spawn::cancel(self.header()) {
-            Unparker::new(self.header, self.header().word.load().generation()).kill();
+            self.unparker().kill();
         }
+    }
+
+    pub(crate) fn unparker(&self) -> Unparker {
+        Unparker::new(self.header, self.header().word.load().generation())
     }
 
     /// Has `f` run once the green thread has ended, however it ends; soon, if it has ended already.

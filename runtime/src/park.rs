@@ -11,7 +11,7 @@ use crate::header::{Header, Wait};
 use crate::interrupt;
 use crate::panic_count;
 use crate::timer::Timer;
-use crate::word::{KILL, OS_THREAD, TOKEN, USER_TOKEN, Unpark};
+use crate::word::{FINISHED, KILL, OS_THREAD, TOKEN, USER_TOKEN, Unpark};
 use crate::worker::Worker;
 use crate::{clock, futex, remote};
 use std::ptr::NonNull;
@@ -45,7 +45,14 @@ impl Unparker {
         self.wake(0);
     }
 
-    /// [`Unparker::unpark`], and makes the next wait unwind.
+    /// Has its thread not ended?
+    pub(crate) fn is_alive(self) -> bool {
+        // SAFETY: slots are never freed.
+        let word = unsafe { self.header.as_ref() }.word.load();
+        word.generation() == self.generation && word.state() != FINISHED
+    }
+
+    /// [`Unparker::unpark`], and makes the next wait unwind; one that has not started never will.
     pub(crate) fn kill(self) {
         self.wake(KILL);
     }

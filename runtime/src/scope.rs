@@ -2,11 +2,15 @@
 
 use crate::clock::{self, NEVER};
 use crate::header::Wait;
+use crate::interrupt;
 use crate::join::JoinHandle;
+use crate::killed::Killed;
+use crate::lock::Lock;
 use crate::park::{self, Unparker};
 use crate::spawn::Builder;
 use crate::thread::Thread;
 use crate::waitable::{Linkable, PlaceRef};
+use std::any::Any;
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::io;
@@ -20,8 +24,8 @@ use std::time::Duration;
 /// Runs `f`, which may spawn green threads that borrow from outside of it, and waits until all of
 /// them have ended.
 ///
-/// The wait can't be cut short: a kill of the owner takes effect only when all its children have
-/// ended.
+/// The wait can't be cut short. A kill or timeout that meets it is passed on: the children are killed,
+/// and it takes effect on the owner when all of them have ended.
 ///
 /// # Panics
 ///
@@ -47,6 +51,7 @@ where
         running: AtomicUsize::new(0),
         panicked: AtomicBool::new(false),
         owner: Unparker::current(),
+        children: Lock::default(),
     };
     let scope = Scope {
         data: Arc::new(data),
@@ -54,9 +59,10 @@ where
         env: PhantomData,
     };
     let result = catch_unwind(AssertUnwindSafe(|| f(&scope)));
-    // Acquire pairs with the Release in `ScopeData::end`: what the children did has happened.
-    while scope.data.running.load(Ordering::Acquire) != 0 {
-        park::park_uncancellable(NEVER, Wait::Scope);
+    scope.data.wait();
+    if result.is_ok() {
+        // An interrupt that had to wait takes effect here.
+        interrupt::before_wait(NEVER);
     }
     match result {
         Err(payload) => resume_unwind(payload),
@@ -92,9 +98,56 @@ struct ScopeData {
     /// A child panicked, and nobody took the payload.
     panicked: AtomicBool,
     owner: Unparker,
+    children: Lock<Children>,
+}
+
+#[derive(Default)]
+struct Children {
+    /// Whoever was spawned, the ended ones included, until there are too many of those.
+    those: Vec<Unparker>,
+    /// An interrupt of the owner was passed on to them, and is to whoever comes late.
+    killed: bool,
 }
 
 impl ScopeData {
+    /// Waits until all children have ended, and kills them if an interrupt of the owner is due.
+    fn wait(&self) {
+        let mut passed_on = false;
+        // Acquire pairs with the Release in `end`: what the children did has happened.
+        while self.running.load(Ordering::Acquire) != 0 {
+            if !passed_on && interrupt::is_due() {
+                passed_on = true;
+                self.kill_children();
+            }
+            let deadline = if passed_on {
+                NEVER
+            } else {
+                interrupt::next_timeout()
+            };
+            park::park_uncancellable(deadline, Wait::Scope);
+        }
+    }
+
+    fn kill_children(&self) {
+        let mut children = self.children.lock();
+        children.killed = true;
+        let those = std::mem::take(&mut children.those);
+        drop(children);
+        those.into_iter().for_each(Unparker::kill);
+    }
+
+    fn add(&self, child: Unparker) {
+        let mut children = self.children.lock();
+        if children.killed {
+            drop(children);
+            return child.kill();
+        }
+        if children.those.len() >= 2 * self.running.load(Ordering::Relaxed).max(32) {
+            children.those.retain(|child| child.is_alive());
+        }
+        children.those.push(child);
+    }
+
     fn end(&self, unhandled_panic: bool) {
         if unhandled_panic {
             self.panicked.store(true, Ordering::Relaxed);
@@ -119,7 +172,12 @@ unsafe impl<T: Send> Sync for Packet<'_, T> {}
 
 impl<T> Drop for Packet<'_, T> {
     fn drop(&mut self) {
-        let unhandled_panic = matches!(self.result.get_mut(), Some(Err(_)));
+        let panic = self
+            .result
+            .get_mut()
+            .as_ref()
+            .and_then(|result| result.as_ref().err());
+        let unhandled_panic = panic.is_some_and(|payload| !payload.is::<Killed>());
         let result = self.result.get_mut().take();
         // A panic in the result's destructor has been reported by the hook. It must not keep the
         // scope waiting.
@@ -193,6 +251,7 @@ impl Builder {
         // closure and the result borrow lives for 'scope. Both are `Send`; the slot's own result is
         // `()`.
         let inner = unsafe { self.spawn_unchecked(body) }?;
+        scope.data.add(inner.unparker());
         Ok(ScopedJoinHandle { inner, packet })
     }
 }

@@ -13,7 +13,7 @@ use crate::remote::Unstarted;
 use crate::scheduler::Scheduler;
 use crate::stack::{self, Label, SizeClass};
 use crate::thread::{self, Thread};
-use crate::word::{BODY, HANDLE, NOWHERE, UNSTARTED, WATCHED};
+use crate::word::{BODY, HANDLE, KILL, NOWHERE, UNSTARTED, WATCHED};
 use crate::worker::Worker;
 use crate::{clock, park};
 use std::io;
@@ -356,7 +356,7 @@ pub(crate) unsafe fn body(slot: NonNull<Header>) {
     // SAFETY: the slot is in use until the worker has retired it.
     let header = unsafe { slot.as_ref() };
     let body = header.body.get().expect("set when it was spawned");
-    let end = if header.teardown.get() {
+    let end = if header.teardown.get() || header.word.take(KILL) {
         body.cancel
     } else {
         body.run

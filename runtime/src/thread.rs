@@ -6,6 +6,7 @@ use crate::atomic::{AtomicU64, Ordering};
 use crate::clock;
 use crate::context;
 use crate::header::{Header, Wait};
+use crate::interrupt;
 use crate::park::{self, Unparker};
 use crate::spawn::{free_slot, take_slot};
 use crate::word::{BODY, NOWHERE, OS_THREAD, RUNNING, USER_TOKEN};
@@ -159,7 +160,10 @@ fn park_until(deadline: u64) {
     let word = &unsafe { context::waiter().as_ref() }.word;
     if !word.take(USER_TOKEN) {
         park::park(deadline, Wait::Unpark);
-        word.take(USER_TOKEN);
+        if !word.take(USER_TOKEN) {
+            // The wait has no condition to look at: it may have been ended by an interrupt.
+            interrupt::before_wait(clock::NEVER);
+        }
     }
 }
 

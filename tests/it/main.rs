@@ -2,9 +2,11 @@
 
 mod alone;
 mod examples;
+mod kill;
 mod net;
 mod net_convert;
 mod net_limits;
 mod net_resolve;
 mod net_wait;
 mod tidy;
+mod timeout;
