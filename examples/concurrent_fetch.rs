@@ -6,24 +6,23 @@
 //! cargo run --release --example concurrent_fetch -- https://crates.io http://127.0.0.1:1/refused
 //! ```
 //!
-//! The HTTP client is `ureq`, which is written for blocking sockets; `GreenTcp` lends it ours.
+//! The HTTP client is `ureq`, which is written for blocking sockets; `common/http.rs` lends it ours.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+#[path = "common/demo_site.rs"]
+mod demo_site;
+#[path = "common/http.rs"]
+mod http;
+
+use std::io;
 use std::iter;
-use std::net::ToSocketAddrs;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use greenloop::net::{TcpListener, TcpStream};
-use greenloop::{joinall, sleep, spawn, spawn_blocking, thread};
+use greenloop::{joinall, spawn};
 use indicatif::ProgressBar;
-use ureq::config::Config;
-use ureq::http::Uri;
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::*;
 use ureq::{Agent, Error};
 
 /// Fetches every URL at once; without URLs, fifty slow pages of a demo site of its own.
@@ -44,7 +43,8 @@ struct Args {
 fn main() -> io::Result<ExitCode> {
     let mut args = Args::parse();
     if args.urls.is_empty() {
-        args.urls = demo_site()?;
+        let site = demo_site::start()?;
+        args.urls = (1..=50).map(|page| format!("{site}/slow/{page}")).collect();
     }
     let total = args.urls.len();
     let at_once = args.concurrency.map_or(total, |n| n.get().min(total));
@@ -89,14 +89,9 @@ struct Fetcher {
 
 impl Fetcher {
     fn new(timeout: Duration, pages: usize) -> Fetcher {
-        let config = Agent::config_builder()
-            .timeout_global(Some(timeout))
-            .max_idle_connections(0) // each page has a connection of its own
-            .proxy(None)
-            .build();
-        let agent = Agent::with_parts(config, GreenTcp.chain(RustlsConnector::default()), GreenDns);
+        let config = Agent::config_builder().timeout_global(Some(timeout));
         Fetcher {
-            agent,
+            agent: http::agent(config),
             timeout,
             progress: ProgressBar::new(pages as u64),
         }
@@ -125,141 +120,5 @@ impl Fetcher {
         let page = self.agent.get(url).call()?;
         let mut body = page.into_body().into_reader();
         Ok(io::copy(&mut body, &mut io::sink())?)
-    }
-}
-
-/// Serves fifty pages on a free loopback port, each after 200 ms, and returns their URLs.
-fn demo_site() -> io::Result<Vec<String>> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let address = listener.local_addr()?;
-    spawn(move || {
-        for stream in listener.incoming().flatten() {
-            spawn(move || answer(stream));
-        }
-    });
-    Ok((1..=50)
-        .map(|page| format!("http://{address}/page/{page}"))
-        .collect())
-}
-
-fn answer(mut stream: TcpStream) -> io::Result<()> {
-    for line in BufReader::new(&stream).lines() {
-        if line?.is_empty() {
-            break; // the end of the request's head
-        }
-    }
-    sleep(Duration::from_millis(200));
-    let body = "A slow page of the demo site.\n".repeat(100);
-    let length = body.len();
-    write!(
-        stream,
-        "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-    )
-}
-
-/// Opens ureq's connections as green ones. In the chain above, rustls comes next, for https.
-#[derive(Debug)]
-struct GreenTcp;
-
-impl Connector for GreenTcp {
-    type Out = GreenTransport;
-
-    fn connect(
-        &self,
-        details: &ConnectionDetails<'_>,
-        _: Option<()>,
-    ) -> Result<Option<GreenTransport>, Error> {
-        let (addresses, config) = (&details.addrs, details.config);
-        let timeout = *details.timeout.after / addresses.len().max(1) as u32; // a fair share each
-        let mut failed = Error::HostNotFound;
-        for address in addresses {
-            match TcpStream::connect_timeout(address, timeout) {
-                Ok(stream) => {
-                    let (input, output) = (config.input_buffer_size(), config.output_buffer_size());
-                    let buffers = LazyBuffers::new(input, output);
-                    return Ok(Some(GreenTransport { stream, buffers }));
-                }
-                Err(error) => failed = or_timeout(error, details.timeout),
-            }
-        }
-        Err(failed)
-    }
-}
-
-/// One connection of ureq's, with the buffers that it fills and empties.
-#[derive(Debug)]
-struct GreenTransport {
-    stream: TcpStream,
-    buffers: LazyBuffers,
-}
-
-impl Transport for GreenTransport {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        &mut self.buffers
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        let sent = self.stream.set_write_timeout(Some(*timeout.after));
-        sent.and_then(|()| self.stream.write_all(&self.buffers.output()[..amount]))
-            .map_err(|error| or_timeout(error, timeout))
-    }
-
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        let read = self.stream.set_read_timeout(Some(*timeout.after));
-        let amount = read
-            .and_then(|()| self.stream.read(self.buffers.input_append_buf()))
-            .map_err(|error| or_timeout(error, timeout))?;
-        self.buffers.input_appended(amount);
-        Ok(amount > 0)
-    }
-
-    fn is_open(&mut self) -> bool {
-        false // never used for a second page
-    }
-}
-
-/// The error as it is, unless the time was up (or none was left to set: `InvalidInput`).
-fn or_timeout(error: io::Error, timeout: NextTimeout) -> Error {
-    use io::ErrorKind::{InvalidInput, TimedOut, WouldBlock};
-    match error.kind() {
-        TimedOut | WouldBlock | InvalidInput => Error::Timeout(timeout.reason),
-        _ => Error::Io(error),
-    }
-}
-
-/// Looks names up on the blocking pool, for as long as the page's timeout allows.
-#[derive(Debug)]
-struct GreenDns;
-
-impl Resolver for GreenDns {
-    fn resolve(
-        &self,
-        uri: &Uri,
-        _: &Config,
-        timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, Error> {
-        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
-            return Err(Error::HostNotFound);
-        };
-        let host = DefaultResolver::host_and_port(scheme, authority)
-            .ok_or_else(|| Error::BadUri(format!("unknown scheme: {scheme}")))?;
-        let (found, answer) = mpsc::channel();
-        let waiter = thread::current();
-        spawn_blocking(move || {
-            let _ = found.send(host.to_socket_addrs());
-            waiter.unpark();
-        });
-        let until = Instant::now() + *timeout.after;
-        let addresses = loop {
-            let left = until.checked_duration_since(Instant::now());
-            match (answer.try_recv(), left) {
-                (Ok(addresses), _) => break addresses?,
-                (Err(_), Some(left)) => thread::park_timeout(left),
-                (Err(_), None) => return Err(Error::Timeout(timeout.reason)),
-            }
-        };
-        let mut kept = self.empty();
-        addresses.take(16).for_each(|address| kept.push(address));
-        Ok(kept)
     }
 }

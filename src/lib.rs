@@ -89,7 +89,12 @@
 //! logged.
 
 pub use greenloop_net as net;
+pub use greenloop_runtime::{Generator, JoinFuture, Timer, Yielder, block_on};
+pub use greenloop_runtime::{green_local, locals, pool};
+pub use greenloop_runtime::queue;
+pub use greenloop_runtime::sync;
 pub use greenloop_runtime::thread;
+pub use greenloop_runtime::{GetFrom, PutInto, Select};
 pub use greenloop_runtime::{
     Builder, Elapsed, IWait, JoinHandle, Joinable, Killed, LocalJoinHandle, Runtime,
     RuntimeBuilder, Scope, ScopedJoinHandle, Source, Waitable, iwait, joinall, joinall_timeout,

@@ -4,13 +4,16 @@ use crate::atomic::{AtomicU32, Ordering};
 use crate::clock;
 use crate::config;
 use crate::futex;
+use crate::header::Header;
 use crate::join::JoinHandle;
 use crate::lock::Lock;
+use crate::pool::Permit;
 use crate::remote::Unstarted;
 use crate::spawn;
 use crate::word::{BODY, HANDLE, NOWHERE};
 use std::collections::VecDeque;
 use std::io;
+use std::ptr::NonNull;
 use std::time::Duration;
 
 /// How long a thread of the pool waits for a job before it ends.
@@ -41,11 +44,22 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let header = spawn::new_header::<F, T>(None, HANDLE | BODY, f);
+    spawn_permitted(None, f)
+}
+
+/// [`spawn_blocking`], as a member of the pool that `permit` is from.
+#[track_caller]
+pub(crate) fn spawn_permitted<F, T>(permit: Option<Permit>, f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let header = spawn::new_header::<F, T>(None, HANDLE | BODY, NOWHERE, f);
     let header = header.expect("failed to submit a job to the blocking pool");
+    spawn::give_extra(header, None, permit);
     // SAFETY: the header was made for a `T`, with `HANDLE`.
     let handle = unsafe { JoinHandle::new(header) };
-    POOL.submit(Unstarted(header))
+    POOL.submit(header)
         .expect("failed to start a thread of the blocking pool");
     handle
 }
@@ -72,9 +86,9 @@ static POOL: Pool = Pool {
 };
 
 impl Pool {
-    fn submit(&'static self, job: Unstarted) -> io::Result<()> {
+    fn submit(&'static self, job: NonNull<Header>) -> io::Result<()> {
         let mut state = self.state.lock();
-        state.jobs.push_back(job);
+        state.jobs.push_back(Unstarted(job));
         // Release pairs with the Acquire in `next`: who sees the new count finds the job.
         self.submitted.fetch_add(1, Ordering::Release);
         let grow = state.jobs.len() > state.idle && state.threads < config::blocking_threads();
@@ -85,17 +99,29 @@ impl Pool {
     }
 
     /// Starts a thread, which is counted already. Without one the job still runs if there is any
-    /// other.
+    /// other; if there is none, nobody will come for what is queued, and all of it is cancelled.
     fn grow(&'static self) -> io::Result<()> {
         let builder = std::thread::Builder::new().name("greenloop-blocking".into());
-        let started = builder.spawn(|| self.work());
-        let Err(error) = started else { return Ok(()) };
+        let Err(error) = builder.spawn(|| self.work()) else {
+            return Ok(());
+        };
         let mut state = self.state.lock();
         state.threads -= 1;
-        if state.threads > 0 {
-            drop(state);
+        let stranded = if state.threads == 0 {
+            std::mem::take(&mut state.jobs)
+        } else {
+            VecDeque::new()
+        };
+        drop(state);
+        if stranded.is_empty() {
             log::warn!("greenloop: a thread of the blocking pool could not be started: {error}");
             return Ok(());
+        }
+        for job in stranded {
+            // SAFETY: a queued job's slot is in use until its `BODY` is given up.
+            let header = unsafe { job.0.as_ref() };
+            spawn::cancel(header, header.word.load().generation());
+            release(job);
         }
         Err(error)
     }
@@ -138,7 +164,13 @@ fn run(job: Unstarted) {
         unsafe { (body.run)(header) };
         spawn::finish(header);
     }
-    if header.word.release(BODY) {
+    release(job);
+}
+
+/// Gives up the slot of a job that has ended or was cancelled.
+fn release(job: Unstarted) {
+    // SAFETY: the job's slot is in use until its `BODY` is given up here.
+    if unsafe { job.0.as_ref() }.word.release(BODY) {
         // SAFETY: the handle is gone too, and the result with it.
         unsafe { spawn::free_slot(job.0) };
     }

@@ -80,7 +80,9 @@ pub(crate) fn default_stack() -> io::Result<SizeClass> {
 /// For a hub that runs before any worker.
 #[cold]
 fn set_default_stack() -> io::Result<SizeClass> {
-    let class = SizeClass::for_size(stack_size()?)?;
+    let bytes = stack_size()?;
+    let class = SizeClass::for_size(bytes);
+    let class = class.map_err(|error| invalid(format!("GREENLOOP_STACK_SIZE is {bytes}: {error}")))?;
     let _ = STACK.compare_exchange(0, class.index() + 1, Ordering::Relaxed, Ordering::Relaxed);
     Ok(class)
 }

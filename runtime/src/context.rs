@@ -1,6 +1,7 @@
 //! `Context`: who runs on this OS thread now. The only file that touches a thread-local.
 
 use crate::header::Header;
+use crate::locals;
 use crate::thread;
 use crate::word::NOWHERE;
 use crate::worker::Worker;
@@ -55,8 +56,21 @@ impl Drop for Context {
 
 struct Exit(Cell<*mut Context>);
 
+impl Exit {
+    /// While the context is still there: destructors of locals may wait, and use other locals.
+    fn end_locals(&self) {
+        // SAFETY: null, or made by `Box::into_raw` in `of_os_thread` and not freed yet.
+        let own = unsafe { self.0.get().as_ref() }.and_then(|context| context.own.get());
+        if let Some(own) = own {
+            // SAFETY: slots live for ever.
+            locals::end(unsafe { own.as_ref() });
+        }
+    }
+}
+
 impl Drop for Exit {
     fn drop(&mut self) {
+        self.end_locals();
         CURRENT.set(ptr::null());
         if !self.0.get().is_null() {
             // SAFETY: made by `Box::into_raw` in `of_os_thread`, and nobody reaches it any more.
@@ -132,6 +146,12 @@ pub(crate) fn current<'a>() -> Option<&'a Context> {
 /// The index of this OS thread's worker or hub.
 pub(crate) fn home() -> usize {
     worker().map_or(NOWHERE, Worker::index)
+}
+
+/// The block of the code that runs now, if it has one yet.
+pub(crate) fn known_waiter() -> Option<NonNull<Header>> {
+    let context = current()?;
+    context.green.get().or(context.own.get())
 }
 
 /// The block by which the current code waits and is woken.

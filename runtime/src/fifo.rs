@@ -44,6 +44,15 @@ impl Fifo {
         self.deque
     }
 
+    /// How many unstarted ones wait here, without a lone one that is next.
+    pub(crate) fn waiting(&self) -> usize {
+        let is_next = matches!(self.entries.borrow().front(), Some(None));
+        match self.deque.len() {
+            1 if is_next => 0,
+            waiting => waiting,
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.borrow().is_empty()
     }

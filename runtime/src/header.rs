@@ -6,6 +6,7 @@
 
 use crate::atomic::AtomicPtr;
 use crate::coroutine::{Coroutine, YielderCell};
+use crate::extra::{self, Extra};
 use crate::inbox::Linked;
 use crate::lock::Lock;
 use crate::stack::{Label, SizeClass};
@@ -32,7 +33,7 @@ pub(crate) struct Header {
     /// The link of the home worker's inbox; used only while a wake-up is on its way.
     link: AtomicPtr<Header>,
     /// Its hub ends: every wait unwinds. Only the home worker reads and writes it.
-    pub(crate) teardown: Cell<bool>,
+    pub(crate) teardown: Cell<Teardown>,
     /// It unwinds because of a kill or timeout, not of a panic. Its own.
     pub(crate) interrupted: Cell<bool>,
     /// How many `shield`s it is in: kills and timeouts have to wait. Its own.
@@ -51,6 +52,8 @@ pub(crate) struct Header {
     /// The innermost `timeout` that it is in. Its own.
     pub(crate) limit: Cell<Option<NonNull<Limit>>>,
     pub(crate) wait: Cell<Wait>,
+    /// What few have; null while it has none. Belongs to the header, which `clear` empties.
+    pub(crate) extra: Cell<*mut Extra>,
     pub(crate) thread: UnsafeCell<Option<Thread>>,
     pub(crate) label: UnsafeCell<Label>,
     room: UnsafeCell<Room>,
@@ -67,6 +70,17 @@ impl Linked for Header {
     fn link(&self) -> &AtomicPtr<Header> {
         &self.link
     }
+}
+
+/// Has the end of its hub reached it?
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Teardown {
+    #[default]
+    None,
+    /// Its next wait unwinds.
+    Due,
+    /// It has unwound, and so does every further wait.
+    Told,
 }
 
 /// Who wants to hear of the end of a green thread.
@@ -92,6 +106,7 @@ pub(crate) enum Wait {
     /// One of several things.
     Any,
     /// A lock of `sync`, at this address.
+    #[expect(dead_code, reason = "written for dumps, which are to read it")]
     Lock(usize),
     /// A semaphore, an event, a condition variable, a barrier of `sync`.
     Signal,
@@ -106,8 +121,6 @@ pub(crate) struct BodyType {
     pub(crate) run: unsafe fn(&Header),
     /// Drops the closure and leaves `Err(Killed)`.
     pub(crate) cancel: unsafe fn(&Header),
-    /// Leaves `Err(Killed)` in an empty room.
-    pub(crate) abandon: unsafe fn(&Header),
     /// Drops the result.
     pub(crate) drop_result: unsafe fn(&Header),
 }
@@ -117,7 +130,7 @@ impl Header {
         Header {
             word: Word::default(),
             link: AtomicPtr::default(),
-            teardown: Cell::new(false),
+            teardown: Cell::default(),
             interrupted: Cell::new(false),
             shields: Cell::new(0),
             class: Cell::default(),
@@ -129,6 +142,7 @@ impl Header {
             end: Lock::default(),
             limit: Cell::new(None),
             wait: Cell::default(),
+            extra: Cell::new(ptr::null_mut()),
             thread: UnsafeCell::new(None),
             label: UnsafeCell::new(Label {
                 name: None,
@@ -201,10 +215,11 @@ impl Header {
     ///
     /// `Word::release` told the caller so, and the room is empty.
     pub(crate) unsafe fn clear(&self) {
-        self.teardown.set(false);
+        self.teardown.take();
         self.interrupted.set(false);
         self.shields.set(0);
         self.spread.set(false);
+        extra::free(self);
         // SAFETY: nobody else knows the slot.
         unsafe { *self.thread.get() = None };
         // SAFETY: as above.

@@ -1,27 +1,24 @@
 //! `run`: a hub, which is gevent exactly: one thread, one queue, nothing parallel.
 
+use crate::abort;
 use crate::clock;
 use crate::config;
 use crate::context;
-use crate::header::{self, Header, Wait};
-use crate::lock::Lock;
+use crate::header::{self, Header, Teardown, Wait};
 use crate::panic_count;
 use crate::park::Unparker;
-use crate::spawn::{self, Builder};
+use crate::spawn::Builder;
 use crate::stack::overflow;
 use crate::timer::Timer;
-use crate::word::{BODY, FINISHED, OS_THREAD, PARKED, UNSTARTED};
+use crate::word::{BODY, FINISHED, OS_THREAD, UNSTARTED};
 use crate::worker::{Parts, Worker};
 use std::fmt::Write;
-use std::panic::resume_unwind;
+use std::panic::{Location, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
 use std::time::Duration;
 
-/// How long a hub that ends waits for green threads whose destructors wait.
+/// How long a hub that ends waits before it says for whom.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// What hubs are made of, kept for the next one: a waker may still be about to write to it.
-static SPARE: Lock<Vec<Parts>> = Lock::new(Vec::new());
 
 /// Runs `f` as the first green thread of a hub on this very thread, and returns its result:
 /// gevent's model.
@@ -30,10 +27,11 @@ static SPARE: Lock<Vec<Parts>> = Lock::new(Vec::new());
 /// yields is atomic, and [`spawn_local`](crate::spawn_local()) takes closures that are not `Send`.
 /// Order is strict: first come, first served.
 ///
-/// When `f` ends, closures that have not started are dropped, new ones are refused (`BrokenPipe`),
-/// and green threads that still wait are killed, with the hub still running: each unwinds with
-/// [`Killed`](crate::Killed), and its destructors may wait, for a second in all. One that has not
-/// ended then is reported through `log` and left suspended for ever.
+/// When `f` ends, closures that have not started are dropped, new ones are refused (`BrokenPipe`: a
+/// `spawn` panics), and green threads that still wait are killed, with the hub still running: each
+/// unwinds with [`Killed`](crate::Killed), and its destructors may wait. `run` returns when all have
+/// ended. After a second it reports through `log` whom it still waits for: one whose destructor
+/// waits, or that catches its kill and waits again, which then unwinds again.
 ///
 /// # Panics
 ///
@@ -71,15 +69,13 @@ where
         );
     }
     config::default_stack().expect("failed to configure a hub");
-    let spare = SPARE.lock().pop();
-    let parts = spare
-        .map_or_else(Parts::new, Ok)
-        .expect("failed to set up a hub");
+    let parts = Parts::new().expect("failed to set up a hub");
     let _signals = overflow::ensure_alternate_stack();
     // In a destructor during a panic: that panic is none of the green threads'.
-    let _panic = panic_count::hide();
-    let (end, parts) = Worker::enter(parts, None, |hub| run_on(hub, f));
-    SPARE.lock().push(parts);
+    let hidden = panic_count::hide();
+    let place = Location::caller();
+    let end = Worker::enter(parts, None, |hub| run_on(hub, place, f));
+    drop(hidden);
     match end {
         End::Result(Ok(result)) => result,
         End::Result(Err(payload)) => resume_unwind(payload),
@@ -92,16 +88,14 @@ enum End<T> {
     Deadlock(String),
 }
 
-#[track_caller]
-fn run_on<F, T>(hub: &Worker, f: F) -> End<T>
+fn run_on<F, T>(hub: &Worker, place: &'static Location<'static>, f: F) -> End<T>
 where
     F: FnOnce() -> T,
 {
-    // SAFETY: joined below, on this OS thread, before this frame ends; if it can't be, `abandon`
-    // has given it a result and its stack is never touched again.
-    let first = unsafe { Builder::new().name("main".into()).spawn_on_hub(hub, f) };
+    // SAFETY: ended and joined below, on this OS thread, before this frame ends.
+    let first = unsafe { Builder::new().name("main".into()).spawn_on_hub(hub, place, f) };
     let first = first.expect("failed to spawn a hub's first green thread");
-    let _abort = crate::abort::OnUnwind("a hub's loop");
+    let _abort = abort::OnUnwind("a hub's loop");
     hub.run(|| first.is_finished());
     let deadlock = (!first.is_finished()).then(|| report_deadlock(hub));
     tear_down(hub);
@@ -116,6 +110,13 @@ fn report_deadlock(hub: &Worker) -> String {
         "this `run` would wait forever: each of its green threads waits for another one's end"
             .to_owned();
     each_living(hub, |header| {
+        if let Wait::Scope = header.wait.get() {
+            let _ = write!(
+                report,
+                "\n  {} waits for the end of its scope",
+                describe(header)
+            );
+        }
         if let Wait::Join(target) = header.wait.get() {
             // SAFETY: a join handle keeps its target's slot in use, and both live on this hub.
             let target = unsafe { target.as_ref() };
@@ -135,7 +136,9 @@ fn each_living(hub: &Worker, mut visit: impl FnMut(&'static Header)) {
     header::for_each_slot(|header| {
         let word = header.word.load();
         let ours = word.home() == hub.index() && word.has(BODY) && !word.has(OS_THREAD);
-        if ours && word.state() != UNSTARTED && word.state() != FINISHED {
+        // Only this OS thread starts and ends those, so the rest is only looked at if it is ours.
+        let living = ours && word.state() != UNSTARTED && word.state() != FINISHED;
+        if living && !header.stack_top.get().is_null() {
             visit(header);
         }
     });
@@ -149,46 +152,42 @@ fn describe(header: &Header) -> String {
     format!("green thread '{name}' (spawned at {})", label.location)
 }
 
-/// Ends all that still lives here.
+/// Ends all that still lives here. It does not return before: the frames of green threads may be
+/// borrowed from by others, and may borrow from this OS thread, which may end after `run`.
 fn tear_down(hub: &Worker) {
     hub.close();
     each_living(hub, |header| {
-        header.teardown.set(true);
-        unparker(header).unpark();
+        header.teardown.set(Teardown::Due);
+        Unparker::new(NonNull::from(header), header.word.load().generation()).unpark();
     });
+    let ended = || hub.live() == 0 && hub.is_quiet();
     let deadline = clock::deadline(PATIENCE);
     let alarm = Timer::new(deadline, Unparker::current());
     // SAFETY: new, and removed below; a panic in between aborts.
     unsafe { hub.timers().insert(NonNull::from(&alarm)) };
-    hub.run(|| hub.live() == 0 && hub.is_quiet() || clock::now() >= deadline);
+    hub.run(|| ended() || clock::now() >= deadline);
     // SAFETY: inserted above.
     unsafe { hub.timers().remove(NonNull::from(&alarm)) };
-    each_living(hub, |header| abandon(hub, header));
-}
-
-fn unparker(header: &Header) -> Unparker {
-    Unparker::new(NonNull::from(header), header.word.load().generation())
-}
-
-/// Gives up a green thread that would not end: it stays suspended for ever, and so does what its
-/// stack owns.
-fn abandon(hub: &Worker, header: &'static Header) {
-    let backtrace = hub
-        .backtrace(header)
-        .map_or_else(String::new, |it| format!("; it waits at\n{it}"));
-    log::warn!(
-        "greenloop: {} did not end with its `run` and is given up{backtrace}",
-        describe(header)
-    );
-    // Nobody delivers a wake-up to one that runs. A delivery that is under way has to arrive first.
-    while header.word.load().state() == PARKED {
-        unparker(header).unpark();
-        hub.take_inbox();
+    while !ended() {
+        report_the_living(hub);
+        hub.run(ended);
     }
-    let body = header.body.get().expect("set when it was spawned");
-    // SAFETY: its closure has been taken out by its first run, and it will not run again to leave a
-    // result.
-    unsafe { (body.abandon)(header) };
-    spawn::finish(header);
-    hub.forget_one();
+}
+
+fn report_the_living(hub: &Worker) {
+    let mut living = Vec::new();
+    each_living(hub, |header| {
+        let place = hub
+            .backtrace(header)
+            .map_or_else(String::new, |it| format!(" at\n{it}"));
+        living.push(format!("{}{place}", describe(header)));
+    });
+    for one in living {
+        // A logger is foreign code: what it does wrong is not the hub's end.
+        let told =
+            catch_unwind(|| log::warn!("greenloop: the end of a `run` still waits for {one}"));
+        if let Err(payload) = told {
+            abort::forget(payload);
+        }
+    }
 }

@@ -47,6 +47,9 @@ impl Idle {
     /// Announces that `worker` is about to sleep, which comes next (see the fences above).
     pub(crate) fn fall_asleep(&self, worker: usize) {
         self.asleep[worker / 64].fetch_or(1 << (worker % 64), Ordering::Relaxed);
+        // Pairs with that of `stop_watching`: either this sees the watch given up, or the former
+        // watcher sees the bit.
+        fence(Ordering::SeqCst);
     }
 
     /// Ends the sleep of `worker`; true if somebody claimed it, so that it counts as searching
@@ -115,9 +118,11 @@ impl Idle {
 
     /// Ends a search; true if nobody else searches now.
     pub(crate) fn stop_searching(&self) -> bool {
-        // SeqCst: in one order with the pushers' fence, so that a pusher either sees the search
-        // ended or was seen.
-        self.searching.fetch_sub(1, Ordering::SeqCst) == 1
+        let last = self.searching.fetch_sub(1, Ordering::Relaxed) == 1;
+        // Pairs with the pushers' fence: either the pusher sees the search ended, or the caller,
+        // who looks at the queues next, sees the push.
+        fence(Ordering::SeqCst);
+        last
     }
 
     /// Makes `worker` the watcher, unless there is one.
@@ -131,9 +136,13 @@ impl Idle {
     /// Gives the watch up; true if `worker` had it.
     pub(crate) fn stop_watching(&self, worker: usize) -> bool {
         let me = worker as u32 + 1;
-        self.watcher
+        let stopped = self
+            .watcher
             .compare_exchange(me, 0, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
+            .is_ok();
+        // Pairs with the pushers' fence as in `stop_searching`, and with that of `fall_asleep`.
+        fence(Ordering::SeqCst);
+        stopped
     }
 
     pub(crate) fn is_watcher(&self, worker: usize) -> bool {

@@ -4,10 +4,13 @@
 //! payload of their own: [`Killed`], or the `timeout` that has run out. Never while it unwinds
 //! already, nor inside of a [`shield`].
 
+use crate::abort;
 use crate::clock;
 use crate::context;
-use crate::header::Header;
+use crate::header::{Header, Teardown};
 use crate::killed::Killed;
+use crate::park;
+use crate::timeout::Expired;
 use crate::word::KILL;
 use std::any::Any;
 use std::panic::resume_unwind;
@@ -19,13 +22,20 @@ pub(crate) fn before_wait(deadline: u64) -> u64 {
     let header = unsafe { context::waiter().as_ref() };
     let (teardown, limit) = (header.teardown.get(), header.limit.get());
     let killed = header.word.load().has(KILL);
-    if !(killed || teardown || limit.is_some()) || is_shielded(header) {
+    if !(killed || teardown != Teardown::None || limit.is_some()) || is_shielded(header) {
         return deadline;
     }
     // Whoever unwound before has been caught.
     header.interrupted.set(false);
-    if teardown || killed && header.word.take(KILL) {
-        unwind(header, Box::new(Killed::new()));
+    if teardown != Teardown::None {
+        // Whoever catches its kill and waits again must not keep the hub from going on.
+        if header.teardown.replace(Teardown::Told) == Teardown::Told {
+            park::give_way();
+        }
+        die();
+    }
+    if killed && header.word.take(KILL) {
+        die();
     }
     let Some(limit) = limit else { return deadline };
     // SAFETY: `timeout` takes its limit out before its frame ends.
@@ -42,7 +52,7 @@ pub(crate) fn before_wait(deadline: u64) -> u64 {
 pub(crate) fn is_due() -> bool {
     // SAFETY: slots live for ever, and whoever runs has one in use.
     let header = unsafe { context::waiter().as_ref() };
-    let killed = header.teardown.get() || header.word.load().has(KILL);
+    let killed = header.teardown.get() != Teardown::None || header.word.load().has(KILL);
     !is_shielded(header) && (killed || next_timeout() <= clock::now())
 }
 
@@ -54,9 +64,25 @@ pub(crate) fn next_timeout() -> u64 {
     limit.map_or(clock::NEVER, |limit| unsafe { limit.as_ref() }.nearest())
 }
 
-fn unwind(header: &Header, payload: Box<dyn Any + Send>) -> ! {
+/// Unwinds the caller, whose header it is, as an interrupt does: that is no panic.
+pub(crate) fn unwind(header: &Header, payload: Box<dyn Any + Send>) -> ! {
+    if cfg!(panic = "abort") {
+        abort::abort(
+            "a green thread was killed or timed out, which unwinds its stack, but this program is \
+             built with panic = \"abort\"",
+        );
+    }
     header.interrupted.set(true);
     resume_unwind(payload)
+}
+
+/// Unwinds the caller as a kill does.
+pub(crate) fn die() -> ! {
+    // SAFETY: slots live for ever, and whoever runs has one in use.
+    unwind(
+        unsafe { context::waiter().as_ref() },
+        Box::new(Killed::new()),
+    )
 }
 
 fn is_shielded(header: &Header) -> bool {
@@ -68,6 +94,11 @@ fn is_shielded(header: &Header) -> bool {
 pub(crate) fn is_panicking() -> bool {
     // SAFETY: slots live for ever, and whoever runs has one in use.
     std::thread::panicking() && !unsafe { context::waiter().as_ref() }.interrupted.get()
+}
+
+/// Is it what a kill or timeout unwinds with?
+pub(crate) fn is_interrupt(payload: &(dyn Any + Send)) -> bool {
+    payload.is::<Killed>() || payload.is::<Expired>()
 }
 
 /// Forgets that the caller was unwound by an interrupt, which has been caught.

@@ -3,6 +3,7 @@
 use crate::clock::{self, NEVER};
 use crate::context;
 use crate::header::{Header, Wait};
+use crate::interrupt;
 use crate::link;
 use crate::park::Unparker;
 use crate::spawn;
@@ -142,9 +143,7 @@ impl<T> JoinHandle<T> {
 
     /// [`kill`](JoinHandle::kill) without waiting for the end.
     pub fn kill_nowait(&self) {
-        if !spawn::cancel(self.header()) {
-            self.unparker().kill();
-        }
+        self.unparker().end();
     }
 
     pub(crate) fn unparker(&self) -> Unparker {
@@ -173,11 +172,16 @@ impl<T> JoinHandle<T> {
         if self.is_finished() {
             return true;
         }
+        interrupt::before_wait(NEVER);
+        if context::waiter() == self.header {
+            panic!("{:?} waits for its own end", self.thread());
+        }
         let end = header.end.lock();
         if !header.word.watch() {
             return true;
         }
-        let _counted = context::green().and_then(|(worker, _)| worker.count_joiner(header));
+        let here = header.word.load().home() == context::home();
+        let _counted = context::worker().filter(|_| here).map(Worker::count_joiner);
         let why = Wait::Join(self.header);
         let (_, woken) = wait_queue::wait(
             &header.end,
@@ -299,19 +303,17 @@ impl<T> fmt::Debug for LocalJoinHandle<T> {
 }
 
 impl Worker {
-    /// Counts a joiner of this hub that waits for another of its green threads, until the guard
-    /// drops.
-    fn count_joiner(&self, target: &Header) -> Option<impl Drop + '_> {
+    /// Counts, until the guard drops, one of its green threads that waits for nothing but the end of
+    /// others of them.
+    pub(crate) fn count_joiner(&self) -> impl Drop + '_ {
         struct Counted<'a>(&'a std::cell::Cell<usize>);
         impl Drop for Counted<'_> {
             fn drop(&mut self) {
                 self.0.set(self.0.get() - 1);
             }
         }
-        (target.word.load().home() == self.index()).then(|| {
-            self.joining().set(self.joining().get() + 1);
-            Counted(self.joining())
-        })
+        self.joining().set(self.joining().get() + 1);
+        Counted(self.joining())
     }
 }
 

@@ -60,10 +60,11 @@ fn save_and_clear() -> Saved {
     }
 }
 
-/// Puts the count back, on the OS thread that it was taken from. Its count is 0 by then: whoever
-/// else unwinds there has set theirs aside, too.
+/// Adds the count back, on the OS thread that it was taken from: whoever restores it may unwind
+/// because of another panic by now.
 fn restore(saved: Saved) {
-    place().replace(saved.count).unwrap_or_else(|| give_up());
+    let meanwhile = place().replace(0).unwrap_or_else(|| give_up());
+    place().replace(saved.count + meanwhile);
 }
 
 /// The place of the count: the same on every OS thread, while its address is not.

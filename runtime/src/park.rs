@@ -10,6 +10,7 @@ use crate::coroutine::{self, Outcome};
 use crate::header::{Header, Wait};
 use crate::interrupt;
 use crate::panic_count;
+use crate::spawn;
 use crate::timer::Timer;
 use crate::word::{FINISHED, KILL, OS_THREAD, TOKEN, USER_TOKEN, Unpark};
 use crate::worker::Worker;
@@ -57,6 +58,14 @@ impl Unparker {
         self.wake(KILL);
     }
 
+    /// Ends the thread: at once if it has not started, else by unwinding out of its next wait.
+    pub(crate) fn end(self) {
+        // SAFETY: slots are never freed.
+        if !spawn::cancel(unsafe { self.header.as_ref() }, self.generation) {
+            self.kill();
+        }
+    }
+
     /// [`Unparker::unpark`], and leaves the token for `thread::park`.
     pub(crate) fn unpark_by_user(self) {
         self.wake(USER_TOKEN);
@@ -100,6 +109,13 @@ pub(crate) fn yield_now() {
             switch_out(worker, header, Outcome::Yielded);
         }
         None => std::thread::yield_now(),
+    }
+}
+
+/// Lets all others of this worker run first, whatever is due.
+pub(crate) fn give_way() {
+    if let Some((worker, header)) = context::green() {
+        switch_out(worker, header, Outcome::Yielded);
     }
 }
 

@@ -38,8 +38,15 @@ pub(crate) struct Reactor {
 pub(crate) struct Outside {
     registry: Registry,
     waker: Waker,
-    /// Registrations of this reactor that no source uses.
-    free: Lock<Vec<Free>>,
+    registrations: Lock<Registrations>,
+}
+
+#[derive(Debug, Default)]
+struct Registrations {
+    /// Those that no source uses.
+    free: Vec<Free>,
+    /// By descriptor: the one in use. Several sources of one descriptor share it.
+    used: Vec<Option<Free>>,
 }
 
 /// A descriptor known to one reactor. Belongs to that reactor for ever, and is used for one
@@ -49,6 +56,8 @@ pub(crate) struct Registration {
     pub(crate) home: usize,
     generation: AtomicU32,
     fd: Cell<RawFd>,
+    /// How many sources use it. Under the lock of `Outside::registrations`, as `fd` is.
+    sources: Cell<usize>,
     pub(crate) readers: WaitQueue,
     pub(crate) writers: WaitQueue,
 }
@@ -56,8 +65,8 @@ pub(crate) struct Registration {
 #[derive(Debug)]
 struct Free(NonNull<Registration>);
 
-// SAFETY: a free registration has no waiters and no source, so its cells are reached through this
-// alone.
+// SAFETY: `fd` and `sources` are touched under the lock that this lies in, the queues by the reactor's
+// own worker alone, and the rest is atomic.
 unsafe impl Send for Free {}
 
 impl Reactor {
@@ -79,7 +88,7 @@ impl Reactor {
             Outside {
                 registry,
                 waker,
-                free: Lock::new(Vec::new()),
+                registrations: Lock::default(),
             },
         ))
     }
@@ -164,6 +173,7 @@ impl Registration {
             home,
             generation: AtomicU32::new(0),
             fd: Cell::new(-1),
+            sources: Cell::new(0),
             readers: WaitQueue::default(),
             writers: WaitQueue::default(),
         }));
@@ -186,50 +196,75 @@ impl Outside {
 
     /// Makes `fd` known to this reactor, whose worker, `home`, is the caller.
     pub(crate) fn register(&self, home: usize, fd: RawFd) -> io::Result<NonNull<Registration>> {
-        let free = self.free.lock().pop();
-        let registration = free.map_or_else(|| Registration::new(home), |free| free.0);
-        // SAFETY: registrations live for ever; this one was free, so no other thread reaches its
-        // cells.
-        let known = unsafe { registration.as_ref() };
-        known.fd.set(fd);
-        let both = Interest::READABLE | Interest::WRITABLE;
-        let mut result = self
-            .registry
-            .register(&mut SourceFd(&fd), known.token(), both);
-        // An earlier owner of this description was taken out of our hands while registered.
-        if result
-            .as_ref()
-            .is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists)
-        {
-            result = self
-                .registry
-                .reregister(&mut SourceFd(&fd), known.token(), both);
+        let mut registrations = self.registrations.lock();
+        let index = usize::try_from(fd).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
+        if registrations.used.len() <= index {
+            registrations.used.resize_with(index + 1, || None);
         }
-        result.inspect_err(|_| self.recycle(registration))?;
+        let known = registrations.used[index].as_ref().map(|used| used.0);
+        let registration = known
+            .or_else(|| registrations.free.pop().map(|free| free.0))
+            .unwrap_or_else(|| Registration::new(home));
+        // SAFETY: registrations live for ever.
+        let shared = unsafe { registration.as_ref() };
+        if let Err(error) = self.tell_kernel(fd, shared.token(), known.is_some()) {
+            if known.is_none() {
+                registrations.free.push(Free(registration));
+            }
+            return Err(error);
+        }
+        shared.fd.set(fd);
+        shared.sources.set(shared.sources.get() + 1);
+        registrations.used[index] = Some(Free(registration));
         Ok(registration)
     }
 
-    /// Makes the reactor forget the descriptor. On any thread; nobody may wait in it.
+    /// What is known may have been closed and opened again behind our back, and what is unknown may
+    /// be left from an owner who leaked it.
+    fn tell_kernel(&self, fd: RawFd, token: Token, known: bool) -> io::Result<()> {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let mut fd = SourceFd(&fd);
+        let (first, second) = if known {
+            (
+                self.registry.reregister(&mut fd, token, both),
+                io::ErrorKind::NotFound,
+            )
+        } else {
+            (
+                self.registry.register(&mut fd, token, both),
+                io::ErrorKind::AlreadyExists,
+            )
+        };
+        match first {
+            Err(error) if error.kind() == second && known => {
+                self.registry.register(&mut fd, token, both)
+            }
+            Err(error) if error.kind() == second => self.registry.reregister(&mut fd, token, both),
+            result => result,
+        }
+    }
+
+    /// Ends one source's use; after the last one the reactor forgets the descriptor. On any thread.
     pub(crate) fn deregister(&self, registration: NonNull<Registration>) {
-        // SAFETY: registrations live for ever. The source that gives it up is the only one who
-        // reaches `fd`.
-        let fd = unsafe { registration.as_ref() }.fd.get();
+        let mut registrations = self.registrations.lock();
+        // SAFETY: registrations live for ever.
+        let shared = unsafe { registration.as_ref() };
+        shared.sources.set(shared.sources.get() - 1);
+        if shared.sources.get() > 0 {
+            return;
+        }
+        let fd = shared.fd.get();
         // It fails if whoever owned the descriptor has closed it behind our back: then it is
         // forgotten already.
         let _ = self.registry.deregister(&mut SourceFd(&fd));
-        self.recycle(registration);
-    }
-
-    fn recycle(&self, registration: NonNull<Registration>) {
-        // SAFETY: registrations live for ever.
-        let generation = &unsafe { registration.as_ref() }.generation;
-        // Only the owner of the registration changes it, and a late event that sees the old one
-        // does no harm. 16 bits of it fit into a token.
-        generation.store(
-            (generation.load(Ordering::Relaxed) + 1) & 0xffff,
-            Ordering::Relaxed,
-        );
-        self.free.lock().push(Free(registration));
+        // Only under the lock is it changed, and a late event that sees the old one does no harm.
+        // 16 bits of it fit into a token.
+        let generation = shared.generation.load(Ordering::Relaxed) + 1;
+        shared
+            .generation
+            .store(generation & 0xffff, Ordering::Relaxed);
+        registrations.used[fd as usize] = None;
+        registrations.free.push(Free(registration));
     }
 }
 

@@ -39,10 +39,11 @@ pub(crate) struct Remote {
 
 const MAX_HOMES: usize = 4096;
 
-/// Null, then for ever one remote; set under `NEXT`'s lock.
+/// Null, or a remote, for ever once its worker has run; changed under `FREE`'s lock.
 static HOMES: [AtomicPtr<Remote>; MAX_HOMES] =
     [const { AtomicPtr::new(ptr::null_mut()) }; MAX_HOMES];
-static NEXT: Lock<usize> = Lock::new(0);
+/// The indices given back, and the first one that was never used.
+static FREE: Lock<(Vec<usize>, usize)> = Lock::new((Vec::new(), 0));
 
 impl Remote {
     /// Makes one and enters it into the table.
@@ -50,8 +51,8 @@ impl Remote {
         stealer: Stealer<Unstarted>,
         reactor: reactor::Outside,
     ) -> io::Result<&'static Remote> {
-        let mut next = NEXT.lock();
-        let index = *next;
+        let mut free = FREE.lock();
+        let index = free.0.last().copied().unwrap_or(free.1);
         let Some(home) = HOMES.get(index) else {
             let what = format!("more than {MAX_HOMES} workers and hubs at once");
             return Err(io::Error::new(io::ErrorKind::QuotaExceeded, what));
@@ -67,8 +68,24 @@ impl Remote {
         }));
         // Release pairs with the Acquire of `at`.
         home.store(remote, Ordering::Release);
-        *next += 1;
+        if free.0.pop().is_none() {
+            free.1 += 1;
+        }
         Ok(remote)
+    }
+
+    /// Frees one whose worker has never run.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the only reference: no green thread has had it as its home.
+    pub(crate) unsafe fn discard(&'static self) {
+        let index = self.index;
+        let mut free = FREE.lock();
+        let remote = HOMES[index].swap(ptr::null_mut(), Ordering::Relaxed);
+        free.0.push(index);
+        // SAFETY: made by `Box::leak` in `new`, and by the caller's word nobody else knows it.
+        drop(unsafe { Box::from_raw(remote) });
     }
 
     /// Ends the worker's sleep, so that it looks around; false if it does not sleep.

@@ -21,9 +21,11 @@ use crate::futex;
 use crate::idle::{Idle, MAX_WORKERS};
 use crate::lock::Lock;
 use crate::remote::{Remote, Unstarted};
+use crate::stack::overflow;
 use crate::worker::{Parts, Place, Worker};
 use crossbeam_deque::Worker as Deque;
 use std::io;
+use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -78,12 +80,9 @@ impl Scheduler {
         let parts: Vec<Parts> = (0..count)
             .map(|_| Parts::new())
             .collect::<io::Result<_>>()?;
-        let scheduler = Scheduler {
-            workers: parts.iter().map(|parts| parts.remote).collect(),
-            idle: Idle::new(),
-            seen: (0..count).map(|_| AtomicU32::new(0)).collect(),
-            turn: AtomicUsize::new(0),
-        };
+        // References to them only when all workers have started: until then they may be freed.
+        let remotes: Vec<*const Remote> =
+            parts.iter().map(|it| ptr::from_ref(it.remote())).collect();
         let gate = Arc::new(Gate::default());
         for (position, parts) in parts.into_iter().enumerate() {
             let gate_of_worker = gate.clone();
@@ -92,7 +91,16 @@ impl Scheduler {
                 .spawn(move || work(parts, position, gate_of_worker.wait()));
             started.inspect_err(|_| gate.open(None))?;
         }
-        let scheduler: &'static Scheduler = Box::leak(Box::new(scheduler));
+        let scheduler: &'static Scheduler = Box::leak(Box::new(Scheduler {
+            // SAFETY: the parts of a worker that has started are never freed.
+            workers: remotes
+                .into_iter()
+                .map(|remote| unsafe { &*remote })
+                .collect(),
+            idle: Idle::new(),
+            seen: (0..count).map(|_| AtomicU32::new(0)).collect(),
+            turn: AtomicUsize::new(0),
+        }));
         CURRENT.store(std::ptr::from_ref(scheduler).cast_mut(), Ordering::Release);
         gate.open(Some(scheduler));
         Ok(scheduler)
@@ -106,9 +114,11 @@ impl Scheduler {
     pub(crate) fn inject(&self, unstarted: Unstarted) {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let count = self.workers.len();
+        // Each pair of different workers in turn.
+        let step = 1 + turn / count % (count - 1).max(1);
         let (one, other) = (
             self.workers[turn % count],
-            self.workers[(turn / count + turn + 1) % count],
+            self.workers[(turn + step) % count],
         );
         self.hand_over(
             if other.load() < one.load() {
@@ -170,16 +180,21 @@ impl Scheduler {
     /// As a searcher, which the caller is no more afterwards.
     fn search(&self, position: usize, deque: &Deque<Unstarted>) -> bool {
         let start = self.turn.fetch_add(1, Ordering::Relaxed);
-        let mut others = self.others(position, start);
-        let found = others.any(|worker| take(deque, || worker.injector.steal_batch(deque)))
-            || self.others(position, start).any(|worker| {
-                worker.stealer.len() > 1 && take(deque, || worker.stealer.steal_batch(deque))
-            });
-        let last = self.idle.stop_searching();
-        if found && last && self.has_work_of_others(position) {
-            self.pushed(usize::MAX);
-        }
+        let worth = |worker: &&Remote| self.is_worth_robbing(position, worker);
+        let found = self.others(position, start).filter(worth).any(|worker| {
+            take(|| worker.injector.steal_batch(deque))
+                || take(|| worker.stealer.steal_batch(deque))
+        });
+        self.idle.stop_searching();
         found
+    }
+
+    /// A lone one is run next by its own worker; and what was placed is to stay where it is, such
+    /// as connections that were spread, unless there is far more of it there.
+    fn is_worth_robbing(&self, position: usize, other: &Remote) -> bool {
+        let own = self.workers[position];
+        let heap = || other.injector.len() > 1 && other.load() > 2 * own.load() + 1;
+        other.stealer.len() > 1 || heap()
     }
 
     fn others(&self, position: usize, start: usize) -> impl Iterator<Item = &'static Remote> + '_ {
@@ -192,18 +207,20 @@ impl Scheduler {
 
     fn has_work_of_others(&self, position: usize) -> bool {
         self.others(position, 0)
-            .any(|worker| !worker.injector.is_empty() || worker.stealer.len() > 1)
+            .any(|worker| self.is_worth_robbing(position, worker))
     }
 
     /// Announces a sleep; says how long it may last if this worker is the one to watch.
     pub(crate) fn fall_asleep(&self, position: usize) -> Option<Duration> {
         self.idle.fall_asleep(position);
-        let busy = (0..self.workers.len()).any(|worker| !self.idle.is_asleep(worker));
-        if !busy {
-            self.idle.stop_watching(position);
-            return None;
-        }
-        (self.idle.is_watcher(position) || self.idle.try_watch(position)).then_some(TICK)
+        // Looks again after giving the watch up: whoever woke meanwhile may have counted on it.
+        let busy = self.is_one_busy() || self.idle.stop_watching(position) && self.is_one_busy();
+        let watches = || self.idle.is_watcher(position) || self.idle.try_watch(position);
+        (busy && watches()).then_some(TICK)
+    }
+
+    fn is_one_busy(&self) -> bool {
+        (0..self.workers.len()).any(|worker| !self.idle.is_asleep(worker))
     }
 
     /// After the sleep was announced everywhere: is there a reason not to?
@@ -229,8 +246,8 @@ impl Scheduler {
             let switches = worker.switches.load(Ordering::Relaxed);
             let stuck = self.seen[other].swap(switches, Ordering::Relaxed) == switches;
             if other != position && stuck && !self.idle.is_asleep(other) {
-                robbed |= take(deque, || worker.injector.steal_batch(deque));
-                while take(deque, || worker.stealer.steal_batch(deque)) {
+                robbed |= take(|| worker.injector.steal_batch(deque));
+                while take(|| worker.stealer.steal_batch(deque)) {
                     robbed = true;
                 }
             }
@@ -238,23 +255,25 @@ impl Scheduler {
         robbed
     }
 
-    /// A worker that has found something to do watches no more; another one takes over if there is
-    /// something to rob.
-    pub(crate) fn stop_watching(&self, position: usize) {
-        if self.idle.is_watcher(position)
-            && self.idle.stop_watching(position)
-            && self
-                .others(position, 0)
-                .any(|worker| worker.has_unstarted())
-        {
+    /// A worker that has something to run watches and searches no more: another one is to look
+    /// after what is left, which its pusher may have left to this one. `waiting_here` counts the
+    /// unstarted ones here, without a lone one that runs next.
+    pub(crate) fn stop_idling(&self, position: usize, waiting_here: usize) {
+        if self.workers.len() == 1 {
+            return;
+        }
+        self.idle.stop_watching(position);
+        let mut others = self.others(position, 0);
+        if waiting_here > 1 || self.has_work_of_others(position) {
+            self.pushed(usize::MAX);
+        } else if waiting_here > 0 || others.any(Remote::has_unstarted) {
             self.pushed(1);
         }
     }
 }
 
 /// Repeats `steal` while it collides with another thief; true if it brought something.
-fn take(deque: &Deque<Unstarted>, steal: impl Fn() -> crossbeam_deque::Steal<()>) -> bool {
-    let _ = deque;
+fn take(steal: impl Fn() -> crossbeam_deque::Steal<()>) -> bool {
     loop {
         match steal() {
             crossbeam_deque::Steal::Success(()) => return true,
@@ -271,6 +290,7 @@ fn work(parts: Parts, position: usize, scheduler: Option<&'static Scheduler>) {
         "greenloop: worker {position} of {} starts",
         scheduler.workers()
     );
+    let _signals = overflow::ensure_alternate_stack();
     let _abort = crate::abort::OnUnwind("a worker's loop");
     Worker::enter(
         parts,

@@ -1,6 +1,8 @@
 //! `scope`: green threads that borrow from their spawner's stack, as std's.
 
+use crate::abort;
 use crate::clock::{self, NEVER};
+use crate::context;
 use crate::header::Wait;
 use crate::interrupt;
 use crate::join::JoinHandle;
@@ -10,7 +12,7 @@ use crate::park::{self, Unparker};
 use crate::spawn::Builder;
 use crate::thread::Thread;
 use crate::waitable::{Linkable, PlaceRef};
-use std::any::Any;
+use crate::worker::Worker;
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::io;
@@ -29,7 +31,8 @@ use std::time::Duration;
 ///
 /// # Panics
 ///
-/// With `f`'s panic, or if a green thread of the scope panicked that nobody joined.
+/// With `f`'s panic, or if a green thread of the scope panicked that nobody joined. If one was
+/// killed that nobody joined, the owner is killed as well: what it counts on has not been done.
 ///
 /// # Examples
 ///
@@ -50,6 +53,9 @@ where
     let data = ScopeData {
         running: AtomicUsize::new(0),
         panicked: AtomicBool::new(false),
+        killed: AtomicBool::new(false),
+        foreign: AtomicBool::new(false),
+        home: context::home(),
         owner: Unparker::current(),
         children: Lock::default(),
     };
@@ -66,6 +72,7 @@ where
     }
     match result {
         Err(payload) => resume_unwind(payload),
+        Ok(_) if scope.data.killed.load(Ordering::Relaxed) => interrupt::die(),
         Ok(_) if scope.data.panicked.load(Ordering::Relaxed) => {
             panic!("a scoped green thread panicked")
         }
@@ -97,6 +104,11 @@ struct ScopeData {
     running: AtomicUsize,
     /// A child panicked, and nobody took the payload.
     panicked: AtomicBool,
+    /// A child was killed, or never ran, and nobody joined it: its work is not done.
+    killed: AtomicBool,
+    /// A child was spawned elsewhere than on the owner's worker or hub.
+    foreign: AtomicBool,
+    home: usize,
     owner: Unparker,
     children: Lock<Children>,
 }
@@ -113,6 +125,8 @@ impl ScopeData {
     /// Waits until all children have ended, and kills them if an interrupt of the owner is due.
     fn wait(&self) {
         let mut passed_on = false;
+        let here = !self.foreign.load(Ordering::Relaxed);
+        let _counted = context::worker().filter(|_| here).map(Worker::count_joiner);
         // Acquire pairs with the Release in `end`: what the children did has happened.
         while self.running.load(Ordering::Acquire) != 0 {
             if !passed_on && interrupt::is_due() {
@@ -148,9 +162,11 @@ impl ScopeData {
         children.those.push(child);
     }
 
-    fn end(&self, unhandled_panic: bool) {
-        if unhandled_panic {
-            self.panicked.store(true, Ordering::Relaxed);
+    fn end(&self, unhandled: Unhandled) {
+        match unhandled {
+            Unhandled::None => {}
+            Unhandled::Panic => self.panicked.store(true, Ordering::Relaxed),
+            Unhandled::Kill => self.killed.store(true, Ordering::Relaxed),
         }
         let owner = self.owner;
         if self.running.fetch_sub(1, Ordering::Release) == 1 {
@@ -159,12 +175,26 @@ impl ScopeData {
     }
 }
 
+/// What became of a child that nobody joined.
+enum Unhandled {
+    None,
+    Panic,
+    Kill,
+}
+
 /// Where a child leaves its result. The last one who knows it drops the result, and only then the
 /// child has ended: it may borrow from the scope.
 struct Packet<'scope, T> {
     scope: Arc<ScopeData>,
-    result: UnsafeCell<Option<Result<T>>>,
+    result: UnsafeCell<Outcome<T>>,
     lifetime: PhantomData<&'scope ()>,
+}
+
+enum Outcome<T> {
+    /// So it stays if the child is cancelled.
+    NotRun,
+    Ended(Result<T>),
+    Joined,
 }
 
 // SAFETY: the child writes the result before it ends, and the joiner reads it after the join.
@@ -172,18 +202,38 @@ unsafe impl<T: Send> Sync for Packet<'_, T> {}
 
 impl<T> Drop for Packet<'_, T> {
     fn drop(&mut self) {
-        let panic = self
-            .result
-            .get_mut()
-            .as_ref()
-            .and_then(|result| result.as_ref().err());
-        let unhandled_panic = panic.is_some_and(|payload| !payload.is::<Killed>());
-        let result = self.result.get_mut().take();
+        let unhandled = match self.result.get_mut() {
+            Outcome::Joined | Outcome::Ended(Ok(_)) => Unhandled::None,
+            Outcome::NotRun => Unhandled::Kill,
+            Outcome::Ended(Err(payload)) if payload.is::<Killed>() => Unhandled::Kill,
+            Outcome::Ended(Err(_)) => Unhandled::Panic,
+        };
+        let result = std::mem::replace(self.result.get_mut(), Outcome::Joined);
         // A panic in the result's destructor has been reported by the hook. It must not keep the
         // scope waiting.
-        let dropped = catch_unwind(AssertUnwindSafe(|| drop(result)));
-        let panicked_again = dropped.map_err(std::mem::forget).is_err();
-        self.scope.end(unhandled_panic || panicked_again);
+        let unhandled = match catch_unwind(AssertUnwindSafe(|| drop(result))) {
+            Ok(()) => unhandled,
+            Err(payload) => {
+                abort::forget(payload);
+                Unhandled::Panic
+            }
+        };
+        self.scope.end(unhandled);
+    }
+}
+
+/// A child's closure, and what counts the child out. The order of the fields is that of their
+/// drop, also if the child never runs: what the closure borrows may end once the packet is gone.
+struct Child<'scope, F, T> {
+    f: F,
+    packet: Arc<Packet<'scope, T>>,
+}
+
+impl<F: FnOnce() -> T, T> Child<'_, F, T> {
+    fn run(self) {
+        let result = catch_unwind(AssertUnwindSafe(self.f));
+        // SAFETY: until the child has ended nobody else looks at the result.
+        unsafe { *self.packet.result.get() = Outcome::Ended(result) };
     }
 }
 
@@ -237,20 +287,26 @@ impl Builder {
         // From here on the packet's drop counts the child out again, also if the spawn fails.
         let packet = Arc::new(Packet {
             scope: scope.data.clone(),
-            result: UnsafeCell::new(None),
+            result: UnsafeCell::new(Outcome::NotRun),
             lifetime: PhantomData,
         });
-        let theirs = packet.clone();
-        let body = move || {
-            let packet = theirs;
-            let result = catch_unwind(AssertUnwindSafe(f));
-            // SAFETY: until the child has ended nobody else looks at the result.
-            unsafe { *packet.result.get() = Some(result) };
+        if context::home() != scope.data.home {
+            scope.data.foreign.store(true, Ordering::Relaxed);
+        }
+        let child = Child {
+            f,
+            packet: packet.clone(),
         };
+        let body = move || child.run();
         // SAFETY: `scope` waits until the packet is gone, which the closure owns: all that the
         // closure and the result borrow lives for 'scope. Both are `Send`; the slot's own result is
         // `()`.
-        let inner = unsafe { self.spawn_unchecked(body) }?;
+        let inner = unsafe { self.spawn_unchecked(body) };
+        let inner = inner.inspect_err(|_| {
+            // It has been refused, which is the caller's affair: there is no child.
+            // SAFETY: its own packet is gone with the closure, so this is the only one.
+            unsafe { *packet.result.get() = Outcome::Joined };
+        })?;
         scope.data.add(inner.unparker());
         Ok(ScopedJoinHandle { inner, packet })
     }
@@ -269,11 +325,15 @@ impl<T> ScopedJoinHandle<'_, T> {
     ///
     /// The payload of a panic.
     pub fn join(self) -> Result<T> {
-        self.inner.join()?;
+        let ended = self.inner.join();
         // SAFETY: the child has ended, so it looks at the result no more, and this handle is the
         // only other one.
-        let result = unsafe { (*self.packet.result.get()).take() };
-        result.expect("a child that has run leaves a result")
+        let outcome = unsafe { std::mem::replace(&mut *self.packet.result.get(), Outcome::Joined) };
+        match (outcome, ended) {
+            (Outcome::Ended(result), _) => result,
+            (_, Err(payload)) => Err(payload),
+            (_, Ok(())) => unreachable!("a child that has run leaves a result"),
+        }
     }
 
     /// Waits for at most `timeout`; see [`JoinHandle::join_timeout`].

@@ -110,6 +110,8 @@ impl<T: AsFd> Source<T> {
     /// the descriptor is readable in between, for `timeout` in all (`None`: for ever). Yields only
     /// to wait, or when this green thread has done much I/O without ever waiting.
     ///
+    /// `op` itself must not wait: an event that comes while it does may be missed.
+    ///
     /// # Errors
     ///
     /// What `op` returned; [`TimedOut`](ErrorKind::TimedOut) when the time is over; whatever the

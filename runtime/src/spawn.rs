@@ -4,11 +4,15 @@
 use crate::abort;
 use crate::config;
 use crate::context;
-use crate::header::{BodyType, Header, HeaderCache};
+use crate::extra::{self, Extra};
+use crate::header::{BodyType, Header, HeaderCache, Teardown};
 use crate::join::{JoinHandle, LocalJoinHandle};
 use crate::killed::Killed;
 use crate::link;
+use crate::locals::{self, Locals};
 use crate::lock::Lock;
+use crate::park::Unparker;
+use crate::pool::Permit;
 use crate::remote::Unstarted;
 use crate::scheduler::Scheduler;
 use crate::stack::{self, Label, SizeClass};
@@ -127,6 +131,8 @@ where
 pub struct Builder {
     name: Option<Arc<str>>,
     stack_size: Option<usize>,
+    /// The right to be a member of a pool.
+    permit: Option<Permit>,
 }
 
 impl Builder {
@@ -136,7 +142,15 @@ impl Builder {
     }
 
     /// Names the green thread, for reports and for `thread::current().name()`.
+    ///
+    /// # Panics
+    ///
+    /// If the name contains a NUL, as std's.
     pub fn name(mut self, name: String) -> Builder {
+        assert!(
+            !name.contains('\0'),
+            "the name of a green thread contains a NUL: {name:?}"
+        );
         self.name = Some(name.into());
         self
     }
@@ -145,6 +159,12 @@ impl Builder {
     /// as far as it is touched.
     pub fn stack_size(mut self, bytes: usize) -> Builder {
         self.stack_size = Some(bytes);
+        self
+    }
+
+    /// Makes it a member of the pool that `permit` is from.
+    pub(crate) fn permit(mut self, permit: Permit) -> Builder {
+        self.permit = Some(permit);
         self
     }
 
@@ -190,6 +210,19 @@ impl Builder {
         Ok(LocalJoinHandle::new(unsafe { JoinHandle::new(header) }))
     }
 
+    /// [`Builder::spawn`], to stay on `worker`, which the caller runs on.
+    #[track_caller]
+    pub(crate) fn spawn_here<F, T>(self, worker: &Worker, f: F) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let header = self.prepare::<F, T>(Some(worker), f)?;
+        worker.push_local(header);
+        // SAFETY: the header was prepared for a `T`.
+        Ok(unsafe { JoinHandle::new(header) })
+    }
+
     /// Runs `f`, of any lifetime, as a local green thread of `worker`.
     ///
     /// # Safety
@@ -198,12 +231,15 @@ impl Builder {
     pub(crate) unsafe fn spawn_on_hub<F, T>(
         self,
         worker: &Worker,
+        place: &'static Location<'static>,
         f: F,
     ) -> io::Result<JoinHandle<T>>
     where
         F: FnOnce() -> T,
     {
         let header = self.prepare::<F, T>(Some(worker), f)?;
+        // SAFETY: it has not started, and nobody else knows it.
+        unsafe { (*header.as_ref().label.get()).location = place };
         worker.push_local(header);
         // SAFETY: the header was prepared for a `T`.
         Ok(unsafe { JoinHandle::new(header) })
@@ -248,6 +284,7 @@ impl Builder {
                         it takes no new ones";
             return Err(io::Error::new(io::ErrorKind::BrokenPipe, what));
         }
+        let locals = locals::inherited();
         let class = match self.stack_size {
             Some(bytes) => SizeClass::for_size(bytes)?,
             None => config::default_stack()?,
@@ -256,12 +293,37 @@ impl Builder {
             Some(worker) => worker.stacks().credit(class)?,
             None => stack::credit(class)?,
         }
-        let header = new_header(self.name, HANDLE | BODY, f);
+        // A hub's green threads never leave it, and it knows so from the start.
+        let hub = worker.filter(|worker| worker.place().is_none());
+        let home = hub.map_or(NOWHERE, Worker::index);
+        let header = new_header(self.name, HANDLE | BODY, home, f);
         let header = header.inspect_err(|_| refund(worker, class))?;
         // SAFETY: the slot is new and known to nobody else.
         unsafe { header.as_ref() }.class.set(class);
+        give_extra(header, locals, self.permit);
         Ok(header)
     }
+}
+
+/// Gives a new one what it is to start with; from here on it can be killed through its pool.
+pub(crate) fn give_extra(slot: NonNull<Header>, locals: Option<Locals>, permit: Option<Permit>) {
+    if locals.is_none() && permit.is_none() {
+        return;
+    }
+    // SAFETY: slots live for ever.
+    let header = unsafe { slot.as_ref() };
+    let mut extra = Box::new(Extra {
+        locals: locals.unwrap_or_default(),
+        member: None,
+    });
+    let Some(permit) = permit else {
+        return extra::give(header, extra);
+    };
+    let unparker = Unparker::new(slot, header.word.load().generation());
+    permit.enter(unparker, |member| {
+        extra.member = Some(member);
+        extra::give(header, extra);
+    });
 }
 
 fn refund(worker: Option<&Worker>, class: SizeClass) {
@@ -298,6 +360,7 @@ pub fn spread_next_spawn() {
 pub(crate) fn new_header<F, T>(
     name: Option<Arc<str>>,
     flags: u64,
+    home: usize,
     f: F,
 ) -> io::Result<NonNull<Header>>
 where
@@ -318,7 +381,7 @@ where
     let generation = header.word.load().generation();
     // SAFETY: as above.
     unsafe { *header.thread.get() = Some(Thread::new(slot, generation, name)) };
-    header.word.begin(UNSTARTED, flags, NOWHERE);
+    header.word.begin(UNSTARTED, flags, home);
     Ok(slot)
 }
 
@@ -356,37 +419,42 @@ pub(crate) unsafe fn body(slot: NonNull<Header>) {
     // SAFETY: the slot is in use until the worker has retired it.
     let header = unsafe { slot.as_ref() };
     let body = header.body.get().expect("set when it was spawned");
-    let end = if header.teardown.get() || header.word.take(KILL) {
-        body.cancel
-    } else {
-        body.run
-    };
+    let killed = header.teardown.get() != Teardown::None || header.word.take(KILL);
+    let end = if killed { body.cancel } else { body.run };
     // SAFETY: the room holds the closure, of which `body` knows the type.
     unsafe { end(header) };
+    locals::end(header);
     finish(header);
 }
 
 /// Announces the end of a green thread, or of a job of the blocking pool, whose result has been
 /// written.
 pub(crate) fn finish(header: &Header) {
-    let before = header.word.finish();
-    if !before.has(HANDLE) {
+    let member = extra::take_member(header);
+    let before = header.word.finish_for_handle().unwrap_or_else(|| {
         let body = header.body.get().expect("set when it was spawned");
-        // SAFETY: the room holds the result, and with the handle gone it is ours.
+        // While it still runs: the result's destructor may wait.
+        // SAFETY: the room holds the result, and with the handle gone, for good, it is ours.
         unsafe { (body.drop_result)(header) };
-    }
+        // It may have made new ones.
+        locals::end(header);
+        header.word.finish()
+    });
     if before.has(WATCHED) {
         link::tell_of_end(header);
     }
+    drop(member);
 }
 
-/// Ends one that has not started: its closure is dropped, here and now. False if it has started.
-pub(crate) fn cancel(header: &Header) -> bool {
-    let cancelled = header.word.cancel();
+/// Ends one that has not started: its closure is dropped, here and now. False if it has started, or
+/// is not of this `generation` any more.
+pub(crate) fn cancel(header: &Header, generation: u32) -> bool {
+    let cancelled = header.word.cancel(generation);
     if cancelled {
         let body = header.body.get().expect("set when it was spawned");
         // SAFETY: `cancel` has made the closure, which is still in the room, the caller's.
         unsafe { (body.cancel)(header) };
+        locals::end(header);
         finish(header);
     }
     cancelled
@@ -399,7 +467,6 @@ impl<F: FnOnce() -> T, T> Body<F, T> {
     const TYPE: &'static BodyType = &BodyType {
         run: Self::run,
         cancel: Self::cancel,
-        abandon: Self::abandon,
         drop_result: Self::drop_result,
     };
 
@@ -416,14 +483,11 @@ impl<F: FnOnce() -> T, T> Body<F, T> {
         let f: F = unsafe { header.take() };
         // A panic in what the closure owns has been reported by the hook, and there is no one else
         // to tell.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(f)));
-        // SAFETY: the closure has been taken out.
-        unsafe { Self::abandon(header) };
-    }
-
-    unsafe fn abandon(header: &Header) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(f))) {
+            abort::forget(payload);
+        }
         let killed: std::thread::Result<T> = Err(Box::new(Killed::new()));
-        // SAFETY: the caller says that the room is empty.
+        // SAFETY: the closure has been taken out.
         unsafe { header.store(killed) };
     }
 
@@ -433,7 +497,7 @@ impl<F: FnOnce() -> T, T> Body<F, T> {
         // As in `cancel`; the payload of the second panic is forgotten, as it might panic once
         // more.
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(result))) {
-            std::mem::forget(payload);
+            abort::forget(payload);
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::clock;
 use crate::context;
 use crate::header::{Header, Wait};
 use crate::interrupt;
+use crate::locals;
 use crate::park::{self, Unparker};
 use crate::spawn::{free_slot, take_slot};
 use crate::word::{BODY, NOWHERE, OS_THREAD, RUNNING, USER_TOKEN};
@@ -130,6 +131,12 @@ pub fn current() -> Thread {
     unsafe { context::waiter().as_ref().thread() }.clone()
 }
 
+/// The number in the id of the code that calls it, which no other thread ever has.
+pub(crate) fn current_number() -> NonZeroU64 {
+    // SAFETY: the slot of whoever runs is in use.
+    unsafe { context::waiter().as_ref().thread() }.id.0
+}
+
 /// Waits until the thread is unparked, or was already; may return for no reason. Yields.
 ///
 /// A kill unwinds out of it.
@@ -190,8 +197,12 @@ pub fn sleep(duration: Duration) {
 }
 
 pub(crate) fn sleep_until(deadline: u64) {
-    while clock::now() < deadline {
+    // Once in any case: of those whose moment has passed, the earlier one goes first.
+    loop {
         park::park(deadline, Wait::Sleep);
+        if clock::now() >= deadline {
+            break;
+        }
     }
 }
 
@@ -210,6 +221,8 @@ pub(crate) fn new_os_thread() -> NonNull<Header> {
 
 /// Gives the slot of an OS thread back, at its end.
 pub(crate) fn free_os_thread(slot: NonNull<Header>) {
+    // SAFETY: slots live for ever.
+    locals::end(unsafe { slot.as_ref() });
     // SAFETY: it was made by `new_os_thread` for this OS thread, which waits no more; it has no
     // handle and no result.
     unsafe {

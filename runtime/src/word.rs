@@ -137,10 +137,13 @@ impl Word {
     }
 
     /// Unstarted to running without a home: the caller alone may now drop the closure and finish
-    /// it. False if it was started.
-    pub(crate) fn cancel(&self) -> bool {
-        self.update(|word| (word.state() == UNSTARTED).then(|| word.with_state(RUNNING)))
-            .is_ok()
+    /// it. False if it was started, or is of another `generation`.
+    pub(crate) fn cancel(&self, generation: u32) -> bool {
+        self.update(|word| {
+            let same = word.generation() == generation && word.state() == UNSTARTED;
+            same.then(|| word.with_state(RUNNING))
+        })
+        .is_ok()
     }
 
     /// Running to parked; false if a token was there, which is consumed. Only the home worker calls
@@ -213,6 +216,12 @@ impl Word {
         match self.update(|word| Some(word.with_state(FINISHED))) {
             Ok(before) | Err(before) => before,
         }
+    }
+
+    /// [`Word::finish`], unless the handle is gone: then the result has to be dropped first.
+    pub(crate) fn finish_for_handle(&self) -> Option<Snapshot> {
+        self.update(|word| word.has(HANDLE).then(|| word.with_state(FINISHED)))
+            .ok()
     }
 
     /// Gives up `HANDLE`, unless the end has come: then the handle has a result to take or drop

@@ -7,7 +7,8 @@ use crate::clock;
 use crate::context::{self, Context};
 use crate::coroutine::{Coroutine, Outcome, Resume};
 use crate::fifo::Fifo;
-use crate::header::{Header, HeaderCache};
+use crate::header::{Header, HeaderCache, Teardown};
+use crate::lock::Lock;
 use crate::park::Unparker;
 use crate::reactor::Reactor;
 use crate::remote::{Remote, Unstarted};
@@ -70,41 +71,73 @@ pub(crate) struct Place {
     pub(crate) position: usize,
 }
 
-/// What a worker is made of that outlives a hub, and serves a later one.
+/// What a worker is made of that outlives it, as a waker may be about to write to it: kept, when
+/// dropped, for the next one.
 pub(crate) struct Parts {
-    pub(crate) remote: &'static Remote,
-    reactor: Reactor,
-    deque: Deque<Unstarted>,
+    /// Taken only while a worker runs with them.
+    these: Option<(&'static Remote, Reactor, Deque<Unstarted>)>,
+    used: bool,
 }
 
+static SPARE: Lock<Vec<Parts>> = Lock::new(Vec::new());
+
 impl Parts {
+    /// Takes spare parts, or makes some.
     pub(crate) fn new() -> io::Result<Parts> {
+        if let Some(spare) = SPARE.lock().pop() {
+            return Ok(spare);
+        }
         let deque = Deque::new_fifo();
         let (reactor, outside) = Reactor::new()?;
         let remote = Remote::new(deque.stealer(), outside)?;
         Ok(Parts {
-            remote,
-            reactor,
-            deque,
+            these: Some((remote, reactor, deque)),
+            used: false,
         })
+    }
+
+    pub(crate) fn remote(&self) -> &'static Remote {
+        self.these
+            .as_ref()
+            .expect("taken only by `Worker::enter`")
+            .0
+    }
+}
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        match self.these.take() {
+            Some(these) if self.used => {
+                let parts = Parts {
+                    these: Some(these),
+                    used: true,
+                };
+                SPARE.lock().push(parts);
+            }
+            // SAFETY: no worker has run with them, so nobody has heard of the remote.
+            Some((remote, ..)) => unsafe { remote.discard() },
+            None => {}
+        }
     }
 }
 
 impl Worker {
     /// Makes this OS thread a worker (or, without a scheduler, a hub) while `f` runs.
     pub(crate) fn enter<R>(
-        parts: Parts,
+        mut parts: Parts,
         place: Option<Place>,
         f: impl FnOnce(&Worker) -> R,
-    ) -> (R, Parts) {
+    ) -> R {
         overflow::install();
+        let (remote, reactor, deque) = parts.these.take().expect("taken only here");
+        parts.used = true;
         let worker = Worker {
-            remote: parts.remote,
+            remote,
             place,
             context: Context::default(),
-            fifo: Fifo::new(parts.deque),
+            fifo: Fifo::new(deque),
             timers: RefCell::new(Timers::new()),
-            reactor: parts.reactor,
+            reactor,
             stacks: RefCell::new(StackCache::new()),
             headers: RefCell::new(HeaderCache::new()),
             ids: RefCell::new(0..0),
@@ -126,14 +159,13 @@ impl Worker {
             fifo,
             ..
         } = worker;
-        (
-            result,
-            Parts {
-                remote,
-                reactor,
-                deque: fifo.into_deque(),
-            },
-        )
+        let deque = fifo.into_deque();
+        assert!(
+            deque.is_empty(),
+            "a worker ends when it has nothing left to start"
+        );
+        parts.these = Some((remote, reactor, deque));
+        result
     }
 
     pub(crate) fn context(&self) -> &Context {
@@ -194,11 +226,6 @@ impl Worker {
     /// Is nothing queued here?
     pub(crate) fn is_quiet(&self) -> bool {
         self.fifo.is_empty() && self.remote.inbox.is_empty()
-    }
-
-    /// Stops counting a green thread that is given up.
-    pub(crate) fn forget_one(&self) {
-        self.set_live(self.live.get() - 1);
     }
 
     /// Puts a green thread that lives here at the end of the queue.
@@ -361,7 +388,7 @@ impl Worker {
             return false;
         }
         if self.closing.get() {
-            header.teardown.set(true);
+            header.teardown.set(Teardown::Due);
         }
         let stack = self.stacks.borrow_mut().take(header.class.get());
         // SAFETY: the label lies in a slot, which stays in use until `retire` takes it off the
@@ -421,14 +448,15 @@ impl Worker {
         }
         let found = !self.fifo.is_empty();
         if found {
-            self.stop_watching();
+            self.stop_idling();
         }
         found
     }
 
-    fn stop_watching(&self) {
+    fn stop_idling(&self) {
         if let Some(place) = self.place {
-            place.scheduler.stop_watching(place.position);
+            let waiting = self.fifo.waiting() + self.remote.injector.len();
+            place.scheduler.stop_idling(place.position, waiting);
         }
     }
 
@@ -436,18 +464,15 @@ impl Worker {
     fn sleep(&self) {
         self.fire_timers(clock::now());
         if !self.fifo.is_empty() {
-            return;
+            return self.stop_idling();
         }
         let tick = self
             .place
             .and_then(|place| place.scheduler.fall_asleep(place.position));
         let surplus = self.stacks.borrow().has_surplus();
         if self.remote.inbox.fall_asleep() && !self.has_news() {
-            self.wait(if surplus {
-                Some(self.trim_delay())
-            } else {
-                tick
-            });
+            let trim = surplus.then(|| self.trim_delay());
+            self.wait(tick.into_iter().chain(trim).min());
         }
         self.remote.inbox.wake_up();
         self.look_around();
@@ -491,7 +516,7 @@ impl Worker {
             self.fifo.fill_in(self.live.get());
         }
         if !self.is_quiet() {
-            self.stop_watching();
+            self.stop_idling();
         }
     }
 }

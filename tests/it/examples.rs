@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// An address at which nobody listens.
-const NOBODY: &str = "127.0.0.1:1";
+pub(crate) const NOBODY: &str = "127.0.0.1:1";
 
 #[test]
 fn the_demo_site_comes_in_the_time_of_a_few_pages() {
@@ -273,7 +273,7 @@ fn built(program: &str) -> PathBuf {
 }
 
 /// Runs the program to its end, which must come within half a minute.
-fn run(program: &str, arguments: &[&str]) -> Output {
+pub(crate) fn run(program: &str, arguments: &[&str]) -> Output {
     let mut child = command(program, arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -313,7 +313,7 @@ fn read_all(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<
     })
 }
 
-fn last_line(output: &Output) -> String {
+pub(crate) fn last_line(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stdout);
     text.lines().last().unwrap_or_default().to_owned()
 }
@@ -347,7 +347,7 @@ fn site(status: &'static str) -> String {
 }
 
 /// A site that reads the request and never answers.
-fn stalled_site() -> String {
+pub(crate) fn stalled_site() -> String {
     serve(|stream| drop(stream.read_to_end(&mut Vec::new())))
 }
 

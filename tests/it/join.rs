@@ -199,7 +199,10 @@ fn local_handles_join_where_they_are() {
         let handles = [1, 2, 3].map(|n| spawn_local(move || n));
         let finished = handles.iter().any(LocalJoinHandle::is_finished);
         assert!(!finished);
-        joinall(handles).into_iter().map(Result::unwrap).sum::<u32>()
+        joinall(handles)
+            .into_iter()
+            .map(Result::unwrap)
+            .sum::<u32>()
     });
     assert_eq!(result, 6);
 }

@@ -188,7 +188,18 @@ fn it_reaches_every_kind_of_wait() {
         ),
         (
             "kill",
-            Box::new(|| spawn(|| shield(|| sleep(Duration::from_secs(1)))).kill()),
+            Box::new(|| {
+                let started = Arc::new(AtomicBool::new(false));
+                let flag = started.clone();
+                let shielded = spawn(move || {
+                    flag.store(true, Ordering::SeqCst);
+                    shield(|| sleep(Duration::from_secs(1)));
+                });
+                while !started.load(Ordering::SeqCst) {
+                    yield_now();
+                }
+                shielded.kill();
+            }),
         ),
         ("spawn_blocking", {
             let (hold, held) = mpsc::channel::<()>();

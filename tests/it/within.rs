@@ -1,5 +1,6 @@
-//! `within`: an end to tests that would hang.
+//! `within`: an end to tests that would hang, and bounds for delays.
 
+use std::iter;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,4 +35,21 @@ pub(crate) fn until(what: &str, condition: impl Fn() -> bool) {
         assert!(start.elapsed() < LONG, "never happened: {what}");
         greenloop::yield_now();
     }
+}
+
+/// What a noisy machine may add to a delay. Without the remedy that is tested it would be `STUCK`, or for ever.
+pub(crate) const NOISE: Duration = Duration::from_secs(5);
+
+/// What it adds less than, once in a few times.
+pub(crate) const PROMPT: Duration = Duration::from_millis(500);
+
+/// Measures a delay five times: each has to be within `NOISE`, and one to be `PROMPT`.
+#[track_caller]
+pub(crate) fn assert_prompt(what: &str, delay: impl FnMut() -> Duration) {
+    let mut delays: Vec<Duration> = iter::repeat_with(delay).take(5).collect();
+    delays.sort();
+    assert!(
+        delays[0] < PROMPT && delays[4] < NOISE,
+        "{what}: {delays:?}"
+    );
 }

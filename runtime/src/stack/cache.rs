@@ -51,7 +51,10 @@ impl StackCache {
     pub(crate) fn refund(&mut self, class: SizeClass) {
         let drawer = self.drawer(class);
         drawer.credits += 1;
-        if drawer.credits > drawer.most_credits {
+        if depot::is_scarce() {
+            // Whoever spawns next may be another worker.
+            drawer.disband();
+        } else if drawer.credits > drawer.most_credits {
             drawer.return_credits();
         }
     }
@@ -179,6 +182,9 @@ impl Drawer {
     /// the depot.
     #[cold]
     fn make_room(&mut self) -> bool {
+        if depot::is_scarce() {
+            return false;
+        }
         self.widen_if(self.permits < depot::hoard(self.class));
         if self.kept.len() >= self.permits {
             self.deposit(self.kept.len().div_ceil(2));

@@ -9,7 +9,7 @@ use crate::clock;
 use crate::lock::Lock;
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// How long a refused slab is not asked for again while there are credits without it, in
 /// nanoseconds.
@@ -23,6 +23,10 @@ static MAPPING: Lock<()> = Lock::new(());
 /// their depot; Relaxed, because an idle worker that reads an old count at worst trims at its next
 /// chance.
 static HOT: AtomicUsize = AtomicUsize::new(0);
+
+/// The system has refused a slab, and has granted none since: caches keep nothing that another one
+/// might need. Relaxed: who reads an old value keeps a little longer what it has.
+static SCARCE: AtomicBool = AtomicBool::new(false);
 
 /// The invariant, kept by everyone who holds the lock: `issued + permits <= mapped`.
 pub(super) struct Depot {
@@ -135,6 +139,10 @@ impl Depot {
     }
 }
 
+pub(super) fn is_scarce() -> bool {
+    SCARCE.load(Ordering::Relaxed)
+}
+
 pub(super) fn of(class: SizeClass) -> &'static Lock<Depot> {
     &DEPOTS[class.index()]
 }
@@ -195,7 +203,8 @@ pub(super) fn hoard(class: SizeClass) -> usize {
 fn grow(class: SizeClass, wanted: usize) -> Result<(), Refusal> {
     let _turn = MAPPING.lock();
     if of(class).lock().available() < wanted {
-        let slab = Slab::map(class)?;
+        let slab = Slab::map(class).inspect_err(|_| SCARCE.store(true, Ordering::Relaxed))?;
+        SCARCE.store(false, Ordering::Relaxed);
         slab.publish();
         of(class).lock().add(slab);
     }

@@ -38,14 +38,16 @@ pub(super) struct Slab {
 }
 
 impl Slab {
-    /// Maps a slab of as many slots as the class prefers, or as the system allows; at least one.
+    /// Maps a slab of as many slots as the class prefers, or as the system allows; not so few that
+    /// the last piece of address space is taken from the heap.
     pub(super) fn map(class: SizeClass) -> Result<&'static Slab, Refusal> {
         let mut slots = class.slab_slots();
+        let fewest = (slots / 128).max(1);
         let base = loop {
             match map(slots * class.slot()) {
                 Ok(base) => break base,
-                Err(error) if slots == 1 => return Err(Refusal::Slab(class, error)),
-                Err(_) => slots = (slots / 4).max(1),
+                Err(error) if slots == fewest => return Err(Refusal::Slab(class, error)),
+                Err(_) => slots = (slots / 4).max(fewest),
             }
         };
         Slab::guarded(base, slots, class).inspect_err(|_| unmap(base, slots * class.slot()))

@@ -1,0 +1,47 @@
+//! `Extra`: what only few green threads have, behind one pointer of the header: locals, and a place
+//! in a pool.
+
+use crate::context;
+use crate::header::Header;
+use crate::locals::Locals;
+use crate::pool::Member;
+use std::ptr;
+
+#[derive(Debug, Default)]
+pub(crate) struct Extra {
+    pub(crate) locals: Locals,
+    /// Left at the end of the green thread.
+    pub(crate) member: Option<Member>,
+}
+
+/// Gives `header`, which has none yet, what it is to start with.
+pub(crate) fn give(header: &Header, extra: Box<Extra>) {
+    debug_assert!(header.extra.get().is_null());
+    header.extra.set(Box::into_raw(extra));
+}
+
+/// The extra of the code that runs now, made if need be.
+pub(crate) fn current() -> *mut Extra {
+    // SAFETY: slots live for ever, and whoever runs has one in use.
+    let header = unsafe { context::waiter().as_ref() };
+    if header.extra.get().is_null() {
+        give(header, Box::default());
+    }
+    header.extra.get()
+}
+
+/// Takes the place in a pool out, which is left by dropping it.
+pub(crate) fn take_member(header: &Header) -> Option<Member> {
+    // SAFETY: not null, it is the header's own box, and the reference ends here: whoever ends a
+    // green thread is the only one who touches its header.
+    unsafe { header.extra.get().as_mut() }?.member.take()
+}
+
+/// Frees the extra of a header that nobody uses any more; its locals have been dropped.
+pub(crate) fn free(header: &Header) {
+    let extra = header.extra.replace(ptr::null_mut());
+    if !extra.is_null() {
+        // SAFETY: made by `Box::into_raw` in `give`, and taken out of its only place.
+        drop(unsafe { Box::from_raw(extra) });
+    }
+}
