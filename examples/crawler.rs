@@ -19,7 +19,6 @@ use std::collections::HashSet;
 use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, Read};
-use std::panic::resume_unwind;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -149,9 +148,8 @@ impl Crawl {
         }
         tally.queued += 1;
         self.progress.inc_length(1);
-        self.queue
-            .put(url)
-            .expect("the queue is open while there is work");
+        let put = self.queue.put(url);
+        put.expect("the queue is open while there is work");
     }
 
     /// Visits pages until the queue is shut down.
@@ -180,10 +178,9 @@ impl Crawl {
                 tally.bytes += bytes;
                 drop(tally);
                 let is_here = |link: &Url| link.origin() == url.origin();
-                links
-                    .into_iter()
-                    .filter(is_here)
-                    .for_each(|link| self.find(link));
+                for link in links.into_iter().filter(is_here) {
+                    self.find(link);
+                }
             }
             Ok(Err(error)) => self.fail(url, &error),
             Err(elapsed) => self.fail(url, &elapsed),
@@ -207,7 +204,7 @@ impl Crawl {
             // Parsing a big page takes long enough to hold up the other green threads.
             let page = url.clone();
             let parsing = spawn_blocking(move || links(&page, &String::from_utf8_lossy(&bytes)));
-            found = parsing.join().unwrap_or_else(|panic| resume_unwind(panic));
+            found = parsing.join().unwrap_or_default(); // no links if the parser panics
         }
         if let Some(Ok(to)) = moved.as_ref().map(|to| to.to_str()) {
             found.extend(url.join(to));
@@ -248,10 +245,8 @@ fn read(body: Body) -> io::Result<Vec<u8>> {
 
 /// Where the links of a page lead to.
 fn links(page: &Url, html: &str) -> Vec<Url> {
-    let (html, links) = (
-        Html::parse_document(html),
-        Selector::parse("a[href]").unwrap(),
-    );
+    let html = Html::parse_document(html);
+    let links = Selector::parse("a[href]").expect("a CSS selector");
     let hrefs = html.select(&links).filter_map(|link| link.attr("href"));
     hrefs.filter_map(|href| page.join(href).ok()).collect()
 }

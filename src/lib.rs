@@ -59,14 +59,26 @@
 //! stays. Nothing runs in parallel, code between two waits is atomic, and [`spawn_local`] takes
 //! closures that are not `Send`.
 //!
+//! # Ending, waiting, sharing
+//!
+//! [`timeout`] bounds the time of any code that waits, and [`JoinHandle::kill`] ends a green thread
+//! where it waits: both unwind it, so that destructors run, and nothing that was handed over is
+//! lost. [`shield`] holds them back. [`sync`] has std's locks and channels and gevent's semaphores
+//! and events; [`queue`] gevent's queues; [`Select`] waits for several of them; [`pool`] bounds how
+//! many run at once; [`green_local!`] is a green thread's own `thread_local!`; [`block_on`] and
+//! awaiting a handle are the bridge to async code.
+//!
 //! # What to mind
 //!
 //! * Only waits that go through this crate step aside. `std::thread::sleep`, std's sockets, and C
 //!   libraries block the worker.
 //! * A `std::sync::Mutex` that is held across a wait, and wanted by another green thread of the
 //!   same worker, blocks that worker for good.
-//! * Green threads of one worker share its thread-locals: a wait inside `LocalKey::with` lets
-//!   another one in, and a borrowed `RefCell` there panics.
+//! * Green threads of one worker share its thread-locals. A wait inside `LocalKey::with` lets
+//!   another one in: a borrowed `RefCell` there panics, and a scoped-TLS crate may even be made
+//!   unsafe by it. So may std itself by a wait inside a `thread_local!`'s initialiser: never wait
+//!   there. What is to be a green thread's own is a [`green_local!`].
+//! * Do not wait inside of a panic hook: std counts hooks per OS thread.
 //! * When `main` returns, the process ends, and green threads with it. Join what matters.
 //!
 //! # Stacks
@@ -89,20 +101,16 @@
 //! logged.
 
 pub use greenloop_net as net;
-pub use greenloop_runtime::{Generator, JoinFuture, Timer, Yielder, block_on};
-pub use greenloop_runtime::{green_local, locals, pool};
-pub use greenloop_runtime::queue;
-pub use greenloop_runtime::sync;
-pub use greenloop_runtime::thread;
-pub use greenloop_runtime::{GetFrom, PutInto, Select};
 pub use greenloop_runtime::{
-    Builder, Elapsed, IWait, JoinHandle, Joinable, Killed, LocalJoinHandle, Runtime,
-    RuntimeBuilder, Scope, ScopedJoinHandle, Source, Waitable, iwait, joinall, joinall_timeout,
-    killall, run, scope, shield, sleep, spawn, spawn_blocking, spawn_later, spawn_local, timeout,
-    wait, wait_any, yield_now,
+    Builder, Elapsed, Generator, GetFrom, IWait, JoinFuture, JoinHandle, Joinable, Killed,
+    LocalJoinHandle, PutInto, Runtime, RuntimeBuilder, Scope, ScopedJoinHandle, Select, Source,
+    Timer, Waitable, Yielder, block_on, green_local, iwait, joinall, joinall_timeout, killall, run,
+    scope, shield, sleep, spawn, spawn_blocking, spawn_later, spawn_local, timeout, wait, wait_any,
+    yield_now,
 };
 #[doc(hidden)]
 pub use greenloop_runtime::{are_hooks_off, force_mprotect_guards};
+pub use greenloop_runtime::{locals, pool, queue, sync, thread};
 
 /// The README, whose examples are compiled and run with the documentation's.
 #[cfg(doctest)]

@@ -11,7 +11,12 @@ use crate::TcpStream;
 
 impl Read for &TcpStream {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.receive(|stream| recv(stream, buf, RecvFlags::empty()))
+        let room = buf.len();
+        let count = self.receive(|stream| recv(stream, buf, RecvFlags::empty()))?;
+        if 0 < count && count < room {
+            self.source.mark_drained();
+        }
+        Ok(count)
     }
 
     fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {

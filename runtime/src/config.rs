@@ -82,7 +82,8 @@ pub(crate) fn default_stack() -> io::Result<SizeClass> {
 fn set_default_stack() -> io::Result<SizeClass> {
     let bytes = stack_size()?;
     let class = SizeClass::for_size(bytes);
-    let class = class.map_err(|error| invalid(format!("GREENLOOP_STACK_SIZE is {bytes}: {error}")))?;
+    let class =
+        class.map_err(|error| invalid(format!("GREENLOOP_STACK_SIZE is {bytes}: {error}")))?;
     let _ = STACK.compare_exchange(0, class.index() + 1, Ordering::Relaxed, Ordering::Relaxed);
     Ok(class)
 }

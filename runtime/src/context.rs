@@ -35,13 +35,17 @@ thread_local! {
 
 impl Context {
     /// The block by which the current code waits: the green thread's, else the OS thread's own.
+    #[inline]
     fn waiter(&self) -> NonNull<Header> {
-        self.green.get().unwrap_or_else(|| {
-            self.own.get().unwrap_or_else(|| {
-                let own = thread::new_os_thread();
-                self.own.set(Some(own));
-                own
-            })
+        self.green.get().unwrap_or_else(|| self.own())
+    }
+
+    #[cold]
+    fn own(&self) -> NonNull<Header> {
+        self.own.get().unwrap_or_else(|| {
+            let own = thread::new_os_thread();
+            self.own.set(Some(own));
+            own
         })
     }
 }
@@ -155,6 +159,7 @@ pub(crate) fn known_waiter() -> Option<NonNull<Header>> {
 }
 
 /// The block by which the current code waits and is woken.
+#[inline]
 pub(crate) fn waiter() -> NonNull<Header> {
     if CURRENT.get().is_null() {
         of_os_thread();

@@ -72,7 +72,8 @@ impl Fifo {
     /// Puts an unstarted one at the end, for any worker to take.
     pub(crate) fn push_stealable(&self, unstarted: Unstarted) {
         self.deque.push(unstarted);
-        self.push_place_holders(1);
+        self.entries.borrow_mut().push_back(None);
+        self.place_holders.set(self.place_holders.get() + 1);
     }
 
     /// After a batch has come into the deque: makes room beside the `live` ones, and puts an entry
@@ -109,7 +110,11 @@ impl Fifo {
     }
 }
 
+#[inline]
 fn prefetch_next(entries: &VecDeque<Entry>) {
+    if entries.len() <= PREFETCH {
+        return;
+    }
     if let Some(Some(header)) = entries.get(2 * PREFETCH) {
         prefetch(header.as_ptr().cast());
     }

@@ -83,13 +83,15 @@ pub(crate) enum Teardown {
     Told,
 }
 
+/// What is run at the end of a green thread.
+pub(crate) type Links = Vec<Box<dyn FnOnce() + Send>>;
+
 /// Who wants to hear of the end of a green thread.
 #[derive(Default)]
 pub(crate) struct End {
     pub(crate) waiters: WaitQueue,
     /// What is to be run then; rare, and therefore boxed.
-    #[expect(clippy::box_collection, reason = "one word in each header")]
-    pub(crate) links: Option<Box<Vec<Box<dyn FnOnce() + Send>>>>,
+    pub(crate) links: Option<Box<Links>>,
 }
 
 /// What a parked thread waits for: for reports of deadlocks, and for dumps.

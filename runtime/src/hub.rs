@@ -29,9 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// When `f` ends, closures that have not started are dropped, new ones are refused (`BrokenPipe`: a
 /// `spawn` panics), and green threads that still wait are killed, with the hub still running: each
-/// unwinds with [`Killed`](crate::Killed), and its destructors may wait. `run` returns when all have
-/// ended. After a second it reports through `log` whom it still waits for: one whose destructor
-/// waits, or that catches its kill and waits again, which then unwinds again.
+/// unwinds with [`Killed`](crate::Killed), and its destructors may wait. `run` returns when all
+/// have ended. After a second it reports through `log` whom it still waits for: one whose
+/// destructor waits, or that catches its kill and waits again, which then unwinds again.
 ///
 /// # Panics
 ///
@@ -93,7 +93,11 @@ where
     F: FnOnce() -> T,
 {
     // SAFETY: ended and joined below, on this OS thread, before this frame ends.
-    let first = unsafe { Builder::new().name("main".into()).spawn_on_hub(hub, place, f) };
+    let first = unsafe {
+        Builder::new()
+            .name("main".into())
+            .spawn_on_hub(hub, place, f)
+    };
     let first = first.expect("failed to spawn a hub's first green thread");
     let _abort = abort::OnUnwind("a hub's loop");
     hub.run(|| first.is_finished());

@@ -10,32 +10,37 @@ use crate::context;
 use crate::header::{Header, Teardown};
 use crate::killed::Killed;
 use crate::park;
-use crate::timeout::Expired;
+use crate::timeout::{Expired, Limit};
 use crate::word::KILL;
 use std::any::Any;
 use std::panic::resume_unwind;
+use std::ptr::NonNull;
 
 /// Unwinds the caller if an interrupt is due; else says how long it may wait, at most until
 /// `deadline`.
+#[inline(always)]
 pub(crate) fn before_wait(deadline: u64) -> u64 {
     // SAFETY: slots live for ever, and whoever runs has one in use.
     let header = unsafe { context::waiter().as_ref() };
-    let (teardown, limit) = (header.teardown.get(), header.limit.get());
-    let killed = header.word.load().has(KILL);
-    if !(killed || teardown != Teardown::None || limit.is_some()) || is_shielded(header) {
+    let idle = header.teardown.get() == Teardown::None && header.limit.get().is_none();
+    if idle && !header.word.has(KILL) {
+        deadline
+    } else {
+        interrupt(header, deadline)
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn interrupt(header: &Header, deadline: u64) -> u64 {
+    if std::thread::panicking() {
         return deadline;
     }
+    let (teardown, limit) = (header.teardown.get(), header.limit.get());
     // Whoever unwound before has been caught.
     header.interrupted.set(false);
-    if teardown != Teardown::None {
-        // Whoever catches its kill and waits again must not keep the hub from going on.
-        if header.teardown.replace(Teardown::Told) == Teardown::Told {
-            park::give_way();
-        }
-        die();
-    }
-    if killed && header.word.take(KILL) {
-        die();
+    if header.shields.get() == 0 {
+        deliver_kill(header, teardown);
     }
     let Some(limit) = limit else { return deadline };
     // SAFETY: `timeout` takes its limit out before its frame ends.
@@ -48,12 +53,26 @@ pub(crate) fn before_wait(deadline: u64) -> u64 {
     deadline.min(limit.nearest())
 }
 
+fn deliver_kill(header: &Header, teardown: Teardown) {
+    if teardown != Teardown::None {
+        // Whoever catches its kill and waits again must not keep the hub from going on.
+        if header.teardown.replace(Teardown::Told) == Teardown::Told {
+            park::give_way();
+        }
+        die();
+    }
+    if header.word.take(KILL) {
+        die();
+    }
+}
+
 /// Is an interrupt due? For a wait that cannot be cut, but can see to it that it ends soon.
 pub(crate) fn is_due() -> bool {
     // SAFETY: slots live for ever, and whoever runs has one in use.
     let header = unsafe { context::waiter().as_ref() };
-    let killed = header.teardown.get() != Teardown::None || header.word.load().has(KILL);
-    !is_shielded(header) && (killed || next_timeout() <= clock::now())
+    let killed = header.teardown.get() != Teardown::None || header.word.has(KILL);
+    let due = killed && header.shields.get() == 0 || next_timeout() <= clock::now();
+    due && !std::thread::panicking()
 }
 
 /// When the next timeout that the caller is in runs out.
@@ -85,12 +104,8 @@ pub(crate) fn die() -> ! {
     )
 }
 
-fn is_shielded(header: &Header) -> bool {
-    header.shields.get() > 0 || std::thread::panicking()
-}
-
-/// Does the caller unwind because of a panic? Not so if it is killed or timed out: what it held then
-/// is left as it was, not broken, and no lock is poisoned.
+/// Does the caller unwind because of a panic? Not so if it is killed or timed out: what it held
+/// then is left as it was, not broken, and no lock is poisoned.
 pub(crate) fn is_panicking() -> bool {
     // SAFETY: slots live for ever, and whoever runs has one in use.
     std::thread::panicking() && !unsafe { context::waiter().as_ref() }.interrupted.get()
@@ -107,7 +122,7 @@ pub(crate) fn caught(header: &Header) {
 }
 
 /// Runs `f` with kills and timeouts held back: one that comes meanwhile takes effect at the first
-/// wait after the end of `f`.
+/// wait after the end of `f`. A timeout that begins inside of `f` is not held back.
 ///
 /// For what must not be left half done: a message of which the first part is sent, a transaction.
 ///
@@ -129,14 +144,16 @@ pub fn shield<T>(f: impl FnOnce() -> T) -> T {
     // SAFETY: slots live for ever, and whoever runs has one in use.
     let header = unsafe { context::waiter().as_ref() };
     header.shields.set(header.shields.get() + 1);
-    let _shielded = Shielded(header);
+    // Those around it are held back; one that begins inside of it is not.
+    let _shielded = Shielded(header, header.limit.take());
     f()
 }
 
-struct Shielded<'a>(&'a Header);
+struct Shielded<'a>(&'a Header, Option<NonNull<Limit>>);
 
 impl Drop for Shielded<'_> {
     fn drop(&mut self) {
         self.0.shields.set(self.0.shields.get() - 1);
+        self.0.limit.set(self.1);
     }
 }

@@ -119,9 +119,9 @@ impl<T> JoinHandle<T> {
     /// Kills the green thread, and waits for its end.
     ///
     /// One that has not started never runs. One that waits, or will wait, unwinds there with
-    /// [`Killed`](crate::Killed); its destructors run, and may wait. It is delivered once: who catches it goes on, and
-    /// this waits on. It is held back in a [`shield`](crate::shield), and has no effect on a job of
-    /// [`spawn_blocking`](crate::spawn_blocking) that has started.
+    /// [`Killed`](crate::Killed); its destructors run, and may wait. It is delivered once: who
+    /// catches it goes on, and this waits on. It is held back in a [`shield`](crate::shield), and
+    /// has no effect on a job of [`spawn_blocking`](crate::spawn_blocking) that has started.
     ///
     /// # Examples
     ///
@@ -303,8 +303,8 @@ impl<T> fmt::Debug for LocalJoinHandle<T> {
 }
 
 impl Worker {
-    /// Counts, until the guard drops, one of its green threads that waits for nothing but the end of
-    /// others of them.
+    /// Counts, until the guard drops, one of its green threads that waits for nothing but the end
+    /// of others of them.
     pub(crate) fn count_joiner(&self) -> impl Drop + '_ {
         struct Counted<'a>(&'a std::cell::Cell<usize>);
         impl Drop for Counted<'_> {

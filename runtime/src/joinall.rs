@@ -8,8 +8,8 @@ use crate::waitable::Waitable;
 use std::thread::Result;
 use std::time::Duration;
 
-/// The handle of something that runs and ends: a green thread, or a job of the blocking pool. Sealed:
-/// it may grow.
+/// The handle of something that runs and ends: a green thread, or a job of the blocking pool.
+/// Sealed: it may grow.
 pub trait Joinable: Waitable + Sized {
     /// What it returns when it did not panic.
     type Output;

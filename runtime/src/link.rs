@@ -1,7 +1,7 @@
 //! Links: what is run when a green thread has ended.
 
 use crate::abort;
-use crate::header::Header;
+use crate::header::{Header, Links};
 use crate::spawn::Builder;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -33,7 +33,7 @@ pub(crate) fn tell_of_end(header: &Header) {
 
 /// Runs the links in order, on a green thread of their own: they may wait. A panic of one is
 /// reported by the hook, and stops no other.
-fn run_all(links: Vec<Link>) {
+fn run_all(links: Links) {
     let links = std::sync::Arc::new(crate::lock::Lock::new(links));
     let body = {
         let links = links.clone();
@@ -48,7 +48,7 @@ fn run_all(links: Vec<Link>) {
     }
 }
 
-fn run_each(links: Vec<Link>) {
+fn run_each(links: Links) {
     for link in links {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(link)) {
             abort::forget(payload);

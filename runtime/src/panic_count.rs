@@ -34,6 +34,7 @@ struct Saved {
 
 /// Hides the panic of whoever unwinds on this OS thread now, if anybody does, until the guard
 /// drops.
+#[inline(always)]
 pub(crate) fn hide() -> Hidden {
     Hidden(thread::panicking().then(save_and_clear))
 }
@@ -42,6 +43,7 @@ pub(crate) fn hide() -> Hidden {
 pub(crate) struct Hidden(Option<Saved>);
 
 impl Drop for Hidden {
+    #[inline(always)]
     fn drop(&mut self) {
         if let Some(saved) = self.0.take() {
             restore(saved);
@@ -53,6 +55,8 @@ impl Drop for Hidden {
 ///
 /// The first call of the process starts an OS thread and waits for it. Aborts if the count cannot
 /// be found.
+#[cold]
+#[inline(never)]
 fn save_and_clear() -> Saved {
     Saved {
         count: place().replace(0).unwrap_or_else(|| give_up()),
@@ -62,6 +66,8 @@ fn save_and_clear() -> Saved {
 
 /// Adds the count back, on the OS thread that it was taken from: whoever restores it may unwind
 /// because of another panic by now.
+#[cold]
+#[inline(never)]
 fn restore(saved: Saved) {
     let meanwhile = place().replace(0).unwrap_or_else(|| give_up());
     place().replace(saved.count + meanwhile);

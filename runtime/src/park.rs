@@ -102,6 +102,7 @@ pub(crate) fn park_uncancellable(deadline: u64, wait: Wait) {
 }
 
 /// Lets all others of this worker run first. A kill or timeout that is due unwinds instead.
+#[inline(always)]
 pub(crate) fn yield_now() {
     match context::green() {
         Some((worker, header)) => {
@@ -119,6 +120,7 @@ pub(crate) fn give_way() {
     }
 }
 
+#[inline(always)]
 fn park_green(worker: &Worker, header: &Header, deadline: u64, wait: Wait) {
     if header.word.take(TOKEN) {
         return;
@@ -141,6 +143,7 @@ fn park_green(worker: &Worker, header: &Header, deadline: u64, wait: Wait) {
 
 /// Switches to the worker. Siblings must not see this thread's panic, nor it theirs: std counts per
 /// OS thread.
+#[inline(always)]
 fn switch_out(worker: &Worker, header: &Header, outcome: Outcome) {
     let _hidden = panic_count::hide();
     let hooks_off = worker.context().hooks_off.replace(0);

@@ -58,6 +58,10 @@ pub(crate) struct Registration {
     fd: Cell<RawFd>,
     /// How many sources use it. Under the lock of `Outside::registrations`, as `fd` is.
     sources: Cell<usize>,
+    /// There is nothing to read until the next event. Its own worker's, as the queues are.
+    pub(crate) drained: Cell<bool>,
+    /// The other side has ended or failed: there may be no further event.
+    pub(crate) ended: Cell<bool>,
     pub(crate) readers: WaitQueue,
     pub(crate) writers: WaitQueue,
 }
@@ -65,8 +69,8 @@ pub(crate) struct Registration {
 #[derive(Debug)]
 struct Free(NonNull<Registration>);
 
-// SAFETY: `fd` and `sources` are touched under the lock that this lies in, the queues by the reactor's
-// own worker alone, and the rest is atomic.
+// SAFETY: `fd` and `sources` are touched under the lock that this lies in, the queues by the
+// reactor's own worker alone, and the rest is atomic.
 unsafe impl Send for Free {}
 
 impl Reactor {
@@ -151,6 +155,10 @@ fn dispatch(token: Token, event: &mio::event::Event) {
         return;
     }
     let ended = event.is_error() || event.is_read_closed() && event.is_write_closed();
+    registration.drained.set(false);
+    if event.is_read_closed() || ended {
+        registration.ended.set(true);
+    }
     if event.is_readable() || event.is_read_closed() || ended {
         registration.readers.wake_all();
     }
@@ -174,6 +182,8 @@ impl Registration {
             generation: AtomicU32::new(0),
             fd: Cell::new(-1),
             sources: Cell::new(0),
+            drained: Cell::new(false),
+            ended: Cell::new(false),
             readers: WaitQueue::default(),
             writers: WaitQueue::default(),
         }));
@@ -213,6 +223,8 @@ impl Outside {
             }
             return Err(error);
         }
+        shared.drained.set(false);
+        shared.ended.set(false);
         shared.fd.set(fd);
         shared.sources.set(shared.sources.get() + 1);
         registrations.used[index] = Some(Free(registration));

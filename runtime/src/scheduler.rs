@@ -43,7 +43,7 @@ pub(crate) struct Scheduler {
 }
 
 /// Null, then for ever the one scheduler; set under `START`.
-static CURRENT: AtomicPtr<Scheduler> = AtomicPtr::new(std::ptr::null_mut());
+static CURRENT: AtomicPtr<Scheduler> = AtomicPtr::new(ptr::null_mut());
 static START: Lock<()> = Lock::new(());
 
 impl Scheduler {
@@ -101,7 +101,7 @@ impl Scheduler {
             seen: (0..count).map(|_| AtomicU32::new(0)).collect(),
             turn: AtomicUsize::new(0),
         }));
-        CURRENT.store(std::ptr::from_ref(scheduler).cast_mut(), Ordering::Release);
+        CURRENT.store(ptr::from_ref(scheduler).cast_mut(), Ordering::Release);
         gate.open(Some(scheduler));
         Ok(scheduler)
     }
@@ -130,20 +130,11 @@ impl Scheduler {
         );
     }
 
-    /// Places a closure that was spawned after an accept; gives it back if its own worker has the
-    /// least to do.
-    pub(crate) fn spread(&self, position: usize, unstarted: Unstarted) -> Option<Unstarted> {
-        let own = self.workers[position];
-        let least = self
-            .workers
-            .iter()
-            .min_by_key(|worker| worker.load())
-            .expect("at least one");
-        if least.load() >= own.load() {
-            return Some(unstarted);
-        }
-        self.hand_over(least, unstarted);
-        None
+    /// Places a closure that was spawned after an accept, where there is least to do. Also on its
+    /// own worker it goes through the injector: from the deque others would take it.
+    pub(crate) fn spread(&self, unstarted: Unstarted) {
+        let least = self.workers.iter().min_by_key(|worker| worker.load());
+        self.hand_over(least.expect("at least one"), unstarted);
     }
 
     fn hand_over(&self, worker: &Remote, unstarted: Unstarted) {
@@ -312,8 +303,7 @@ struct Gate {
 
 impl Gate {
     fn open(&self, scheduler: Option<&'static Scheduler>) {
-        let scheduler =
-            scheduler.map_or(std::ptr::null_mut(), |it| std::ptr::from_ref(it).cast_mut());
+        let scheduler = scheduler.map_or(ptr::null_mut(), |it| ptr::from_ref(it).cast_mut());
         self.scheduler.store(scheduler, Ordering::Relaxed);
         // Release pairs with the Acquire in `wait`.
         self.open.store(1, Ordering::Release);

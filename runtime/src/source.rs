@@ -4,6 +4,7 @@ use crate::atomic::{AtomicPtr, Ordering};
 use crate::clock;
 use crate::context;
 use crate::header::Wait;
+use crate::interrupt;
 use crate::lock::Lock;
 use crate::park::{self, Unparker};
 use crate::reactor::Registration;
@@ -155,6 +156,32 @@ impl<T: AsFd> Source<T> {
         self.write(timeout, |io| poll(io.as_fd(), Direction::Write, 0))
     }
 
+    /// Says that the last [`read`](Source::read) brought less than there was room for: there is
+    /// nothing left, and the next one waits for an event before it calls, which saves a call.
+    ///
+    /// For streams alone, whose short reads mean that (epoll(7) says so of edge-triggered events);
+    /// it is only a hint, and forgotten at the next event.
+    pub fn mark_drained(&self) {
+        if let Some(registration) = self.registration_here() {
+            registration.drained.set(!registration.ended.get());
+        }
+    }
+
+    /// The first registration, if it is of the worker that runs the caller.
+    #[inline]
+    fn registration_here(&self) -> Option<&Registration> {
+        let (worker, _) = context::green()?;
+        // SAFETY: registrations live for ever. Acquire pairs with the Release in `register`.
+        let first = unsafe { self.registrations.first.load(Ordering::Acquire).as_ref() }?;
+        (first.home == worker.index()).then_some(first)
+    }
+
+    #[inline]
+    fn is_drained(&self) -> bool {
+        self.registration_here()
+            .is_some_and(|registration| registration.drained.get())
+    }
+
     #[inline]
     fn retry<R>(
         &self,
@@ -164,6 +191,10 @@ impl<T: AsFd> Source<T> {
     ) -> io::Result<R> {
         spend_budget();
         let mut deadline = None;
+        if matches!(direction, Direction::Read) && self.is_drained() {
+            let deadline = *deadline.get_or_insert_with(|| deadline_after(timeout));
+            self.wait(direction, deadline)?;
+        }
         loop {
             match self.attempt(&mut op) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -184,7 +215,16 @@ impl<T: AsFd> Source<T> {
     fn wait(&self, direction: Direction, deadline: u64) -> io::Result<()> {
         match context::green() {
             Some((worker, _)) => self.wait_green(worker, direction, deadline),
-            None => poll(self.io.as_fd(), direction, deadline),
+            None => self.wait_os_thread(direction, deadline),
+        }
+    }
+
+    fn wait_os_thread(&self, direction: Direction, deadline: u64) -> io::Result<()> {
+        let until = interrupt::before_wait(deadline);
+        match poll(self.io.as_fd(), direction, until) {
+            // A timeout around it has run out first: the caller tries once more, and comes back.
+            Err(error) if error.kind() == ErrorKind::TimedOut && until < deadline => Ok(()),
+            result => result,
         }
     }
 

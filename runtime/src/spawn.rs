@@ -17,7 +17,7 @@ use crate::remote::Unstarted;
 use crate::scheduler::Scheduler;
 use crate::stack::{self, Label, SizeClass};
 use crate::thread::{self, Thread};
-use crate::word::{BODY, HANDLE, KILL, NOWHERE, UNSTARTED, WATCHED};
+use crate::word::{BODY, CANCELLER, HANDLE, KILL, NOWHERE, UNSTARTED, WATCHED};
 use crate::worker::Worker;
 use crate::{clock, park};
 use std::io;
@@ -337,12 +337,9 @@ fn refund(worker: Option<&Worker>, class: SizeClass) {
 /// just accepted.
 fn submit(worker: &Worker, unstarted: Unstarted) {
     let spread = context::green().is_some_and(|(_, spawner)| spawner.spread.take());
-    let kept = match worker.place() {
-        Some(place) if spread => place.scheduler.spread(place.position, unstarted),
-        _ => Some(unstarted),
-    };
-    if let Some(unstarted) = kept {
-        worker.push_stealable(unstarted);
+    match worker.place() {
+        Some(place) if spread => place.scheduler.spread(unstarted),
+        _ => worker.push_stealable(unstarted),
     }
 }
 
@@ -456,6 +453,10 @@ pub(crate) fn cancel(header: &Header, generation: u32) -> bool {
         unsafe { (body.cancel)(header) };
         locals::end(header);
         finish(header);
+        if header.word.release(CANCELLER) {
+            // SAFETY: body and handle are gone too, and the result with them.
+            unsafe { free_slot(NonNull::from(header)) };
+        }
     }
     cancelled
 }
@@ -514,6 +515,7 @@ impl<F: FnOnce() -> T, T> Body<F, T> {
 ///     assert!(other.is_finished());
 /// });
 /// ```
+#[inline]
 pub fn yield_now() {
     park::yield_now();
 }

@@ -9,8 +9,8 @@ use std::fmt;
 use std::ptr::NonNull;
 use std::time::Duration;
 
-/// Whatever can be waited for together with others, by [`iwait`], [`wait`] and [`wait_any`]: it becomes
-/// ready, and stays so for a while. Sealed: it may grow.
+/// Whatever can be waited for together with others, by [`iwait`], [`wait`] and [`wait_any`]: it
+/// becomes ready, and stays so for a while. Sealed: it may grow.
 pub trait Waitable: Linkable {}
 
 impl<W: Linkable + ?Sized> Waitable for W {}
@@ -82,8 +82,8 @@ pub fn iwait<W: Waitable>(objects: impl IntoIterator<Item = W>) -> IWait<W> {
     IWait::new(objects.into_iter().collect())
 }
 
-/// Waits until `count` of the objects are ready (`None`: all), or until `timeout` is over (`None`: for
-/// ever); returns those that are, in the order in which they became so.
+/// Waits until `count` of the objects are ready (`None`: all), or until `timeout` is over (`None`:
+/// for ever); returns those that are, in the order in which they became so.
 ///
 /// # Examples
 ///
@@ -149,8 +149,8 @@ impl<W: Waitable> IWait<W> {
         let places: Box<[Waiter]> = (0..objects.len()).map(place).collect();
         let left = objects.len();
         for (number, object) in objects.iter().enumerate() {
-            // SAFETY: the place is new, lies in a box, and is unlinked before that is freed (`drop`,
-            // `take`).
+            // SAFETY: the place is new, lies in a box, and is unlinked before that is freed
+            // (`drop`, `take`).
             if !unsafe { object.link(PlaceRef(NonNull::from(&places[number]))) } {
                 ready.push(number);
             }

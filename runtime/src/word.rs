@@ -1,7 +1,7 @@
 //! `Word`: the one atomic word that says what a green thread is doing.
 //!
 //! ```text
-//! 63            32 31        16 15      10 9 .. 3 2   0
+//! 63            32 31        16 15      11 10 . 3 2   0
 //! [  generation  ] [   home   ] [ unused ] [flags][state]
 //! ```
 //!
@@ -13,7 +13,7 @@
 //! | running   | parked    | the home worker, off that stack, if no token is there             |
 //! | parked    | running   | the home worker                                                   |
 //! | running   | finished  | the green thread itself, once its result is written               |
-//! | finished  | free      | the last of the two who know the slot: the body and the handle    |
+//! | finished  | free      | the last who knows the slot: the body, the handle, who cancels it  |
 //!
 //! `TOKEN` is std's park token. Anyone may set it; who sets it on a parked thread, and nobody else,
 //! must see to it that the home worker hears of it. Therefore a parked thread with a token has
@@ -44,6 +44,9 @@ pub(crate) const BODY: u64 = 1 << 6;
 pub(crate) const WATCHED: u64 = 1 << 7;
 /// It has been killed, and has not been told yet: its next wait unwinds.
 pub(crate) const KILL: u64 = 1 << 9;
+/// Who cancels it knows the slot: it may hold neither of the two above, and is not to lose it to
+/// them.
+pub(crate) const CANCELLER: u64 = 1 << 10;
 /// The word belongs to an OS thread, which waits on the word's lower half as a futex.
 pub(crate) const OS_THREAD: u64 = 1 << 8;
 
@@ -95,15 +98,15 @@ pub(crate) const NOWHERE: usize = 0xffff;
 pub(crate) struct Word(AtomicU64);
 
 impl Word {
-    /// A word outside the slabs: only models and tests need one.
-    #[cfg(test)]
-    pub(crate) fn new(snapshot: Snapshot) -> Self {
-        Word(AtomicU64::new(snapshot.0))
-    }
-
     /// Acquire pairs with the Release of [`Word::finish`]: who sees FINISHED sees the result.
     pub(crate) fn load(&self) -> Snapshot {
         Snapshot(self.0.load(Ordering::Acquire))
+    }
+
+    /// Is `flag` set? Of its own thread's affairs, or a hint: Relaxed.
+    #[inline]
+    pub(crate) fn has(&self, flag: u64) -> bool {
+        Snapshot(self.0.load(Ordering::Relaxed)).has(flag)
     }
 
     /// Free to unstarted (or running, for an OS thread). Only the owner of a free slot calls it; a
@@ -137,11 +140,11 @@ impl Word {
     }
 
     /// Unstarted to running without a home: the caller alone may now drop the closure and finish
-    /// it. False if it was started, or is of another `generation`.
+    /// it, and gives up `CANCELLER` then. False if it was started, or is of another `generation`.
     pub(crate) fn cancel(&self, generation: u32) -> bool {
         self.update(|word| {
             let same = word.generation() == generation && word.state() == UNSTARTED;
-            same.then(|| word.with_state(RUNNING))
+            same.then(|| Snapshot(word.0 | CANCELLER).with_state(RUNNING))
         })
         .is_ok()
     }
@@ -211,7 +214,8 @@ impl Word {
             .is_ok()
     }
 
-    /// Running to finished; the result must be written. Says whether a handle exists, and whether it is watched.
+    /// Running to finished; the result must be written. Says whether a handle exists, and whether
+    /// it is watched.
     pub(crate) fn finish(&self) -> Snapshot {
         match self.update(|word| Some(word.with_state(FINISHED))) {
             Ok(before) | Err(before) => before,
@@ -231,12 +235,17 @@ impl Word {
             .is_ok()
     }
 
-    /// Gives up `flag` (`HANDLE` or `BODY`); true if nobody knows the slot any more and the caller
-    /// must free it.
+    /// Gives up `flag` (`HANDLE`, `BODY` or `CANCELLER`); true if nobody knows the slot any more
+    /// and the caller must free it.
     pub(crate) fn release(&self, flag: u64) -> bool {
-        // AcqRel: the last one out sees all that the other one did to the slot.
+        if !self.load().has((HANDLE | BODY | CANCELLER) & !flag) {
+            // The others have let go: their Release pairs with the Acquire of `load`, and nobody
+            // else writes to the word of one that has ended.
+            return true;
+        }
+        // AcqRel: the last one out sees all that the others did to the slot.
         let before = Snapshot(self.0.fetch_and(!flag, Ordering::AcqRel));
-        before.0 & (HANDLE | BODY) == flag
+        before.0 & (HANDLE | BODY | CANCELLER) == flag
     }
 
     /// The half of the word on which an OS thread waits; state, token and home lie in it.

@@ -3,26 +3,25 @@
 //! A hub is a worker on its caller's thread, without a place among the others: nobody steals from
 //! it.
 
+mod execute;
+mod parts;
+
+pub(crate) use self::parts::Parts;
+
+use self::execute::IO_BUDGET;
 use crate::clock;
 use crate::context::{self, Context};
-use crate::coroutine::{Coroutine, Outcome, Resume};
 use crate::fifo::Fifo;
-use crate::header::{Header, HeaderCache, Teardown};
-use crate::lock::Lock;
+use crate::header::{Header, HeaderCache};
 use crate::park::Unparker;
 use crate::reactor::Reactor;
 use crate::remote::{Remote, Unstarted};
 use crate::scheduler::Scheduler;
-use crate::spawn;
 use crate::stack::{StackCache, overflow};
 use crate::timer::Timers;
-use crate::word::BODY;
-use crossbeam_deque::Worker as Deque;
 use std::cell::{Cell, RefCell, RefMut};
-use std::io;
 use std::ops::Range;
 use std::ptr::NonNull;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Switches between two looks at the clock and the inbox.
@@ -32,8 +31,6 @@ const CLOCK_INTERVAL: u32 = 8;
 const POLL_INTERVAL: u32 = 61;
 /// Nanoseconds after which a poll is due in any case.
 const POLL_PERIOD: u64 = 1_000_000;
-/// Calls that succeed without a wait before a green thread lets others run.
-const IO_BUDGET: u32 = 128;
 /// Idle time after which surplus stacks are given back to the kernel.
 const TRIM_DELAY: Duration = Duration::from_millis(100);
 
@@ -69,56 +66,6 @@ pub(crate) struct Worker {
 pub(crate) struct Place {
     pub(crate) scheduler: &'static Scheduler,
     pub(crate) position: usize,
-}
-
-/// What a worker is made of that outlives it, as a waker may be about to write to it: kept, when
-/// dropped, for the next one.
-pub(crate) struct Parts {
-    /// Taken only while a worker runs with them.
-    these: Option<(&'static Remote, Reactor, Deque<Unstarted>)>,
-    used: bool,
-}
-
-static SPARE: Lock<Vec<Parts>> = Lock::new(Vec::new());
-
-impl Parts {
-    /// Takes spare parts, or makes some.
-    pub(crate) fn new() -> io::Result<Parts> {
-        if let Some(spare) = SPARE.lock().pop() {
-            return Ok(spare);
-        }
-        let deque = Deque::new_fifo();
-        let (reactor, outside) = Reactor::new()?;
-        let remote = Remote::new(deque.stealer(), outside)?;
-        Ok(Parts {
-            these: Some((remote, reactor, deque)),
-            used: false,
-        })
-    }
-
-    pub(crate) fn remote(&self) -> &'static Remote {
-        self.these
-            .as_ref()
-            .expect("taken only by `Worker::enter`")
-            .0
-    }
-}
-
-impl Drop for Parts {
-    fn drop(&mut self) {
-        match self.these.take() {
-            Some(these) if self.used => {
-                let parts = Parts {
-                    these: Some(these),
-                    used: true,
-                };
-                SPARE.lock().push(parts);
-            }
-            // SAFETY: no worker has run with them, so nobody has heard of the remote.
-            Some((remote, ..)) => unsafe { remote.discard() },
-            None => {}
-        }
-    }
 }
 
 impl Worker {
@@ -279,20 +226,35 @@ impl Worker {
 
     /// Looks at the world now and then, so that a busy queue does not starve timers, descriptors,
     /// and other threads.
+    #[inline(always)]
     fn tick(&self) {
-        let switches = self.switches.get();
-        if switches.is_multiple_of(CLOCK_INTERVAL) {
+        if self.switches.get().is_multiple_of(CLOCK_INTERVAL) {
+            self.look_at_the_world();
+        }
+    }
+
+    #[inline(never)]
+    fn look_at_the_world(&self) {
+        self.take_inbox();
+        let since_poll = self
+            .switches
+            .get()
+            .wrapping_sub(self.polled_at_switch.get());
+        let mut due = since_poll >= POLL_INTERVAL;
+        // Nobody else needs to know what time it is.
+        if self.reactor.has_waiters() || !self.timers.borrow().is_empty() {
             let now = clock::now();
-            self.take_inbox();
             self.fire_timers(now);
-            let since_poll = switches.wrapping_sub(self.polled_at_switch.get());
-            if since_poll >= POLL_INTERVAL || now - self.polled_at.get() >= POLL_PERIOD {
-                self.polled_at_switch.set(switches);
+            due |= now - self.polled_at.get() >= POLL_PERIOD;
+            if due {
                 self.polled_at.set(now);
-                self.take_injected();
-                if self.reactor.has_waiters() {
-                    self.reactor.poll(Some(Duration::ZERO));
-                }
+            }
+        }
+        if due {
+            self.polled_at_switch.set(self.switches.get());
+            self.take_injected();
+            if self.reactor.has_waiters() {
+                self.reactor.poll(Some(Duration::ZERO));
             }
         }
     }
@@ -330,111 +292,6 @@ impl Worker {
             self.fifo.fill_in(self.live.get());
         }
         took
-    }
-
-    /// Runs a green thread until it yields, waits or ends.
-    fn execute(&self, next: NonNull<Header>) {
-        // SAFETY: whoever is in a queue has its slot in use (`BODY`), until `retire` below.
-        let header = unsafe { next.as_ref() };
-        if header.stack_top.get().is_null() && !self.start(next) {
-            return;
-        }
-        match self.resume(header, Resume::Run) {
-            Outcome::Yielded => self.push(next),
-            Outcome::Parked if header.word.park() => {}
-            Outcome::Parked => self.push(next),
-            Outcome::Looked => unreachable!("only a backtrace is answered so"),
-            Outcome::Done => self.retire(next),
-        }
-    }
-
-    fn resume(&self, header: &Header, resume: Resume) -> Outcome {
-        let switches = self.switches.get().wrapping_add(1);
-        self.switches.set(switches);
-        self.remote.switches.store(switches, Ordering::Relaxed);
-        self.budget.set(IO_BUDGET);
-        self.context.green.set(Some(NonNull::from(header)));
-        // SAFETY: it lives here and does not run, so this is the only reference to its coroutine.
-        let coroutine = unsafe { &mut *header.coroutine.get() };
-        let outcome = coroutine
-            .as_mut()
-            .expect("a started one has a coroutine")
-            .resume(resume);
-        self.context.green.set(None);
-        outcome
-    }
-
-    /// The place where a parked green thread of this worker waits.
-    pub(crate) fn backtrace(&self, header: &Header) -> Option<std::backtrace::Backtrace> {
-        let mut backtrace = None;
-        let place = NonNull::from(&mut backtrace);
-        let outcome = self.resume(header, Resume::Backtrace(place));
-        assert_eq!(
-            outcome,
-            Outcome::Looked,
-            "a suspended green thread answers and stays"
-        );
-        backtrace
-    }
-
-    /// Makes this worker the home of an unstarted one and gives it a stack; false if it was
-    /// cancelled meanwhile.
-    fn start(&self, next: NonNull<Header>) -> bool {
-        // SAFETY: as in `execute`.
-        let header = unsafe { next.as_ref() };
-        if !header.word.start(self.index()) {
-            self.stacks.borrow_mut().refund(header.class.get());
-            self.release(next);
-            return false;
-        }
-        if self.closing.get() {
-            header.teardown.set(Teardown::Due);
-        }
-        let stack = self.stacks.borrow_mut().take(header.class.get());
-        // SAFETY: the label lies in a slot, which stays in use until `retire` takes it off the
-        // stack again.
-        unsafe { stack.set_label(header.label.get()) };
-        header.stack_top.set(stack.prefetch_address());
-        let coroutine = Coroutine::new(stack, next, spawn::body);
-        // SAFETY: it has started here and does not run yet: nobody else touches the field.
-        unsafe { *header.coroutine.get() = Some(coroutine) };
-        self.set_live(self.live.get() + 1);
-        true
-    }
-
-    /// Takes back what a green thread had that has ended.
-    fn retire(&self, next: NonNull<Header>) {
-        // SAFETY: its `BODY` is given up only below.
-        let header = unsafe { next.as_ref() };
-        header.stack_top.set(std::ptr::null());
-        // SAFETY: it has ended here: nobody else touches the field.
-        let coroutine = unsafe { (*header.coroutine.get()).take() };
-        let stack = coroutine.expect("it ran").into_stack();
-        // SAFETY: null is allowed.
-        unsafe { stack.set_label(std::ptr::null()) };
-        let class = header.class.get();
-        let mut stacks = self.stacks.borrow_mut();
-        stacks.put(stack);
-        stacks.refund(class);
-        drop(stacks);
-        self.set_live(self.live.get() - 1);
-        self.release(next);
-    }
-
-    /// Gives up the slot of one that has ended or was cancelled.
-    fn release(&self, next: NonNull<Header>) {
-        // SAFETY: the caller still holds its `BODY`.
-        if unsafe { next.as_ref() }.word.release(BODY) {
-            // SAFETY: the handle is gone too, and took or dropped the result, so the slot is
-            // unknown and empty.
-            unsafe { next.as_ref().clear() };
-            self.headers.borrow_mut().put(next);
-        }
-    }
-
-    fn set_live(&self, live: usize) {
-        self.live.set(live);
-        self.remote.live.store(live, Ordering::Relaxed);
     }
 
     /// With an empty queue: takes what was injected here, else what others have not started.

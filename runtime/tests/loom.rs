@@ -1,27 +1,53 @@
-//! Models of the lock-free protocols (parking, delivery, sleeping), run by loom through their
-//! interleavings.
+//! Models of the protocols between threads (parking, delivery, sleeping, ending, waiting in line),
+//! run by loom through their interleavings.
 //!
-//! The logic they check is the logic that runs: `word.rs`, `inbox.rs` and `idle.rs` are compiled
-//! here from the runtime's own sources, with loom's atomics behind `crate::atomic`. What surrounds
-//! them there (worker, scheduler, join handle) is imitated line by line in the models, as it needs
-//! stacks and descriptors that loom does not know. Loom takes SeqCst accesses for AcqRel ones and
-//! knows SeqCst fences only: what holds here leans on fences alone.
+//! The logic they check is the logic that runs: `word.rs`, `inbox.rs`, `idle.rs`, `wait_queue.rs`,
+//! and the files under the mutex, the queues and the channels are compiled here from the runtime's
+//! own sources, with loom's atomics behind `crate::atomic`. What surrounds the first three there
+//! (worker, scheduler, join handle) is imitated line by line in the models, as it needs stacks and
+//! descriptors that loom does not know; beneath the others there are a lock and a park of loom's
+//! making. Loom takes SeqCst accesses for AcqRel ones and knows SeqCst fences only: what holds here
+//! leans on fences alone.
 //!
 //! Where a model says `Some(n)` it is explored with at most `n` preemptions in one execution; else
 //! in full.
 
 /// What `runtime/src/atomic.rs` is to the runtime.
 mod atomic {
-    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
+    pub(crate) use crate::late::AtomicUsize;
+    pub(crate) use loom::sync::atomic::{
+        AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence,
+    };
 }
 
 #[path = "../src/idle.rs"]
 mod idle;
 #[path = "../src/inbox.rs"]
 mod inbox;
+#[allow(dead_code, reason = "a wait for one of several things is not modelled")]
+#[path = "../src/ready.rs"]
+mod ready;
+#[allow(dead_code, reason = "as for `ready.rs`")]
+#[path = "../src/wait_queue.rs"]
+mod wait_queue;
 #[allow(dead_code, reason = "a futex is imitated, not called")]
 #[path = "../src/word.rs"]
 mod word;
+
+#[path = "loom/clock.rs"]
+mod clock;
+#[path = "loom/header.rs"]
+mod header;
+#[path = "loom/interrupt.rs"]
+mod interrupt;
+#[path = "loom/late.rs"]
+mod late;
+#[path = "loom/lock.rs"]
+mod lock;
+#[path = "loom/park.rs"]
+mod park;
+#[path = "loom/waitable.rs"]
+mod waitable;
 
 #[path = "loom/computer.rs"]
 mod computer;
@@ -29,18 +55,29 @@ mod computer;
 mod delivery;
 #[path = "loom/ending.rs"]
 mod ending;
+#[path = "loom/lining_up.rs"]
+mod lining_up;
+#[path = "loom/mpsc.rs"]
+mod mpsc;
 #[path = "loom/parking.rs"]
 mod parking;
 #[path = "loom/pool.rs"]
 mod pool;
+#[path = "loom/queue.rs"]
+mod queue;
 #[path = "loom/sleeping.rs"]
 mod sleeping;
 #[path = "loom/stand_in.rs"]
 mod stand_in;
+#[path = "loom/sync.rs"]
+mod sync;
 
 /// Runs `model` through its interleavings, those with at most `preemptions` if that is given.
 fn explore(preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = preemptions;
-    builder.check(model);
+    builder.check(move || {
+        model();
+        park::forget_all();
+    });
 }

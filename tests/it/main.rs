@@ -44,6 +44,7 @@ mod thread;
 mod sync_gevent;
 mod sync_kill;
 mod sync_std;
+mod sync_stress;
 mod tidy;
 mod timeout;
 mod token;

@@ -373,6 +373,28 @@ fn killers_and_spawners_leave_every_count_exact() {
     });
 }
 
+// A kill through the pool has neither the handle nor the place in the queue: the slot was free, and
+// somebody else's, while it still ended the member.
+#[test]
+fn a_kill_may_race_the_last_handle_of_an_unstarted_member() {
+    within(LONG, || {
+        let (group, done) = (Arc::new(Group::new()), Arc::new(AtomicUsize::new(0)));
+        let (theirs, end) = (group.clone(), done.clone());
+        let killer = std::thread::spawn(move || {
+            while end.load(Ordering::SeqCst) == 0 {
+                theirs.kill_timeout(Duration::ZERO);
+            }
+        });
+        for n in 0..5_000 {
+            drop(group.spawn(|| ()));
+            assert_eq!(spawn(move || n).join().unwrap(), n);
+        }
+        done.store(1, Ordering::SeqCst);
+        killer.join().unwrap();
+        group.join();
+    });
+}
+
 #[test]
 fn a_thread_pool_runs_only_so_many_at_once() {
     everywhere(|| {

@@ -1,5 +1,7 @@
 //! gevent's and threading's own: semaphores, events, results, re-entrant locks (rows of gevent's 1.5 and
 //! 1.6), and the order in which all of `greenloop::sync` serves.
+//!
+//! Long because it has many small tests, of types that belong together.
 
 use greenloop::sync::mpsc::{self, channel};
 use greenloop::sync::{
@@ -91,7 +93,7 @@ fn all_are_served_in_the_order_in_which_they_came() {
         let barrier = Rc::new(Barrier::new(6));
         let theirs = barrier.clone();
         assert_eq!(
-            order(move || drop(theirs.wait()), || drop(barrier.wait())),
+            order(move || _ = theirs.wait(), || _ = barrier.wait()),
             fifo
         );
     });

@@ -1,5 +1,7 @@
 //! `greenloop::sync` beside `std::sync`: the same tests for both, between OS threads, green threads of
 //! several workers, and those of one hub. Only the `use` lines differ.
+//!
+//! Long because the tests of one macro cannot be in several files, and each is short.
 
 /// Runs a test as it is.
 fn plainly<T>(f: impl FnOnce() -> T) -> T {

@@ -5,10 +5,10 @@
 //! let it look again, this keeps strict order (nobody is overtaken between wake-up and run), saves
 //! the waiter a lock, and lets a `Select` be chosen by one source alone.
 
+use crate::atomic::{AtomicU8, AtomicUsize, Ordering};
 use crate::park::Unparker;
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 /// How a wait has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -194,7 +194,7 @@ impl Drawer {
 
     /// Doubles the permits if wanted, as far as there are any.
     fn widen_if(&mut self, wanted: bool) {
-        if !wanted {
+        if !wanted || depot::is_scarce() {
             return;
         }
         depot::grow_ahead(self.class);

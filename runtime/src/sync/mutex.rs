@@ -192,15 +192,15 @@ pub struct MutexGuard<'a, T: ?Sized> {
 unsafe impl<T: ?Sized + Sync> Sync for MutexGuard<'_, T> {}
 
 impl<'a, T: ?Sized> MutexGuard<'a, T> {
-    /// Unlocks the mutex, then calls `wait`, then locks it again: for `Condvar`. `wait` must see to it
-    /// that nobody is forgotten if it, or the lock, unwinds; the mutex is free then.
+    /// For `Condvar`: calls `wait` with the means to unlock the mutex, and locks it again. If `wait` or the
+    /// lock unwinds, the mutex is not held any more, and what `wait` returned is dropped.
     pub(super) fn unlocked<R>(
         self,
-        unlock: impl FnOnce(&dyn Fn()) -> R,
+        wait: impl FnOnce(&dyn Fn()) -> R,
     ) -> (LockResult<MutexGuard<'a, T>>, R) {
         let (lock, before) = (self.lock, self.before);
         std::mem::forget(self);
-        let result = unlock(&|| {
+        let result = wait(&|| {
             lock.permits.release(1);
         });
         lock.permits.acquire(NEVER, lock.why());

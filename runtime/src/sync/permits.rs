@@ -18,12 +18,12 @@
 //! the OS thread); time limits for barging as in Go and parking_lot (a clock read for each wait, and an
 //! order that depends on it).
 
+use crate::atomic::{AtomicUsize, Ordering};
 use crate::header::Wait;
 use crate::lock::Lock;
 use crate::park::Unparker;
 use crate::wait_queue::{self, WaitQueue};
 use crate::waitable::{Linkable, PlaceRef};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Somebody may be in a queue.
 const WAITED: usize = 1;

@@ -1,9 +1,14 @@
-//! The end of a green thread: whoever joins hears of it, the result is dropped once, and the slot
-//! freed once after it.
+//! The end of a green thread: whoever waits for it hears of it, the result is dropped once, and the
+//! slot freed once, when nobody uses it any more.
 
+use crate::clock::{NEVER, SOON};
 use crate::explore;
-use crate::stand_in::{HOME, OsThread};
-use crate::word::{BODY, FINISHED, HANDLE, JOINER, NOWHERE, UNSTARTED, Word};
+use crate::header::Wait;
+use crate::lock::Lock;
+use crate::park::{Unparker, unless_killed};
+use crate::stand_in::HOME;
+use crate::wait_queue::{self, WaitQueue};
+use crate::word::{BODY, CANCELLER, FINISHED, HANDLE, NOWHERE, UNSTARTED, WATCHED, Word};
 use loom::cell::UnsafeCell;
 use loom::thread;
 use std::sync::Arc;
@@ -17,12 +22,14 @@ enum Room {
     Result,
 }
 
-/// A slot with the fields that body and handle share, and the OS thread that holds the handle.
+/// A slot with the fields that body, handle and canceller share.
 struct Spawned {
     word: Word,
-    joiner: UnsafeCell<bool>,
+    generation: u32,
+    end: Lock<WaitQueue>,
     room: UnsafeCell<Room>,
-    owner: OsThread,
+    /// Read by whoever uses the slot, written by who frees it.
+    in_use: UnsafeCell<bool>,
     results_gone: AtomicUsize,
     freed: AtomicUsize,
 }
@@ -33,14 +40,15 @@ unsafe impl Sync for Spawned {}
 unsafe impl Send for Spawned {}
 
 impl Spawned {
-    fn new() -> Arc<Self> {
+    fn new(flags: u64) -> Arc<Self> {
         let word = Word::default();
-        word.begin(UNSTARTED, HANDLE | BODY, NOWHERE);
+        let generation = word.begin(UNSTARTED, flags | BODY, NOWHERE);
         Arc::new(Spawned {
             word,
-            joiner: UnsafeCell::new(false),
+            generation,
+            end: Lock::default(),
             room: UnsafeCell::new(Room::Closure),
-            owner: OsThread::new(),
+            in_use: UnsafeCell::new(true),
             results_gone: AtomicUsize::new(0),
             freed: AtomicUsize::new(0),
         })
@@ -54,6 +62,11 @@ impl Spawned {
         assert_eq!(before, expected);
     }
 
+    fn use_slot(&self) {
+        // SAFETY: as in `replace_room`.
+        assert!(self.in_use.with(|in_use| unsafe { *in_use }), "freed");
+    }
+
     /// `Worker::start`, `spawn::body` and `Worker::retire`; or the slot is given up if it was
     /// cancelled.
     fn run(&self) {
@@ -65,15 +78,25 @@ impl Spawned {
 
     /// Leaves a result, then `spawn::finish`.
     fn end(&self) {
+        self.use_slot();
         self.replace_room(Room::Closure, Room::Result);
-        let before = self.word.finish();
-        if !before.has(HANDLE) {
+        let before = self.word.finish_for_handle().unwrap_or_else(|| {
             self.drop_result();
+            self.word.finish()
+        });
+        if before.has(WATCHED) {
+            self.tell_of_end();
         }
-        if before.has(JOINER) {
-            // SAFETY: as in `replace_room`.
-            assert!(self.joiner.with(|joiner| unsafe { *joiner }));
-            self.owner.unpark();
+        self.use_slot();
+    }
+
+    /// `link::tell_of_end`.
+    fn tell_of_end(&self) {
+        loop {
+            self.use_slot();
+            let waiter = self.end.lock().pop();
+            let Some(waiter) = waiter else { break };
+            waiter.unpark();
         }
     }
 
@@ -86,7 +109,9 @@ impl Spawned {
     fn release(&self, flag: u64) {
         if self.word.release(flag) {
             self.replace_room(Room::Empty, Room::Empty);
-            self.set_joiner(false);
+            assert!(self.end.lock().is_empty());
+            // SAFETY: as in `replace_room`.
+            self.in_use.with_mut(|in_use| unsafe { *in_use = false });
             self.word.free();
             self.freed.fetch_add(1, Relaxed);
         }
@@ -96,30 +121,30 @@ impl Spawned {
         self.word.load().state() == FINISHED
     }
 
-    fn set_joiner(&self, set: bool) {
-        // SAFETY: as in `replace_room`.
-        self.joiner.with_mut(|joiner| unsafe { *joiner = set });
+    /// `JoinHandle::wait_until`.
+    fn wait_until(&self, deadline: u64) -> bool {
+        if self.is_finished() {
+            return true;
+        }
+        let end = self.end.lock();
+        if !self.word.watch() {
+            return true;
+        }
+        let waited = wait_queue::wait(&self.end, end, |end| end, deadline, Wait::Join, |_| None);
+        waited.1 || self.is_finished()
     }
 
     /// `JoinHandle::join`.
     fn join(&self) {
-        if self.announce() {
-            while !self.is_finished() {
-                self.owner.park(false);
-            }
-            assert!(!self.word.clear_joiner());
-        }
-        self.drop_result();
-        self.release(HANDLE);
+        assert!(self.wait_until(NEVER));
+        self.take_result();
     }
 
-    /// The first half of `JoinHandle::wait`: false if the end has come.
-    fn announce(&self) -> bool {
-        if self.is_finished() {
-            return false;
-        }
-        self.set_joiner(true);
-        self.word.set_joiner()
+    /// `JoinHandle::into_result`.
+    fn take_result(&self) {
+        assert!(self.is_finished());
+        self.drop_result();
+        self.release(HANDLE);
     }
 
     /// `JoinHandle::drop`.
@@ -130,22 +155,36 @@ impl Spawned {
         }
     }
 
-    /// Whoever holds the handle cancels.
+    /// `spawn::cancel`.
     fn cancel(&self) {
-        if self.word.cancel() {
+        if self.word.cancel(self.generation) {
             self.end();
+            self.release(CANCELLER);
         }
     }
 }
 
 /// Runs the body against `owner`, which uses the handle up.
 fn body_against(preemptions: Option<usize>, owner: impl Fn(&Spawned) + Send + Sync + 'static) {
+    all_against(preemptions, HANDLE, &[Spawned::run], owner);
+}
+
+/// Runs `others` against `owner`; together they use the handle up, if `flags` say that there is one.
+fn all_against(
+    preemptions: Option<usize>,
+    flags: u64,
+    others: &'static [fn(&Spawned)],
+    owner: impl Fn(&Spawned) + Send + Sync + 'static,
+) {
     explore(preemptions, move || {
-        let spawned = Spawned::new();
-        let body = spawned.clone();
-        let running = thread::spawn(move || body.run());
+        let spawned = Spawned::new(flags);
+        let run = |other: &fn(&Spawned)| {
+            let (other, spawned) = (*other, spawned.clone());
+            thread::spawn(move || other(&spawned))
+        };
+        let others: Vec<_> = others.iter().map(run).collect();
         owner(&spawned);
-        running.join().unwrap();
+        others.into_iter().for_each(|it| it.join().unwrap());
         assert_eq!(spawned.results_gone.load(Relaxed), 1);
         assert_eq!(spawned.freed.load(Relaxed), 1);
     });
@@ -157,16 +196,30 @@ fn a_joiner_is_told_or_woken() {
 }
 
 #[test]
+fn of_two_who_wait_each_is_told_or_woken() {
+    let wait = |spawned: &Spawned| assert!(spawned.wait_until(NEVER));
+    explore(Some(2), move || {
+        let spawned = Spawned::new(HANDLE);
+        let (body, other) = (spawned.clone(), spawned.clone());
+        let running = thread::spawn(move || body.run());
+        let waiting = thread::spawn(move || wait(&other));
+        wait(&spawned);
+        waiting.join().unwrap();
+        spawned.take_result();
+        running.join().unwrap();
+        assert_eq!(spawned.freed.load(Relaxed), 1);
+    });
+}
+
+#[test]
 fn a_dropped_handle_leaves_the_result_to_one_of_both() {
     body_against(None, Spawned::drop_handle);
 }
 
 #[test]
 fn a_joiner_that_gives_up_leaves_the_result_to_one_of_both() {
-    body_against(None, |spawned| {
-        if spawned.announce() {
-            spawned.word.clear_joiner();
-        }
+    body_against(Some(3), |spawned| {
+        spawned.wait_until(SOON);
         spawned.drop_handle();
     });
 }
@@ -174,10 +227,17 @@ fn a_joiner_that_gives_up_leaves_the_result_to_one_of_both() {
 #[test]
 fn a_joiner_may_come_back_after_giving_up() {
     body_against(Some(3), |spawned| {
-        if spawned.announce() {
-            spawned.word.clear_joiner();
-        }
+        spawned.wait_until(SOON);
         spawned.join();
+    });
+}
+
+#[test]
+fn a_joiner_that_is_killed_leaves_its_place() {
+    body_against(Some(3), |spawned| {
+        Unparker::current().kill();
+        unless_killed(|| spawned.wait_until(NEVER));
+        spawned.drop_handle();
     });
 }
 
@@ -195,4 +255,23 @@ fn a_cancelled_one_whose_handle_is_dropped_is_freed_once() {
         spawned.cancel();
         spawned.drop_handle();
     });
+}
+
+/// A group cancels a member without holding its handle; the worker finds it cancelled.
+#[test]
+fn a_detached_one_is_not_freed_while_it_is_being_cancelled() {
+    all_against(None, 0, &[Spawned::run], Spawned::cancel);
+}
+
+#[test]
+fn one_cancelled_by_a_group_is_not_freed_before_its_end_is_told() {
+    all_against(
+        Some(2),
+        HANDLE,
+        &[Spawned::run, Spawned::cancel],
+        |spawned| {
+            spawned.wait_until(SOON);
+            spawned.join();
+        },
+    );
 }

@@ -3,7 +3,7 @@
 
 use crate::explore;
 use crate::stand_in::{HOME, Home, OsThread};
-use crate::word::{BODY, NOWHERE, TOKEN, UNSTARTED, USER_TOKEN, Unpark, Word};
+use crate::word::{BODY, CANCELLER, KILL, NOWHERE, TOKEN, UNSTARTED, USER_TOKEN, Unpark, Word};
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use loom::thread;
@@ -161,7 +161,7 @@ fn of_start_and_cancel_one_wins() {
         let shared = Arc::new((Home::unstarted(), Published::default()));
         let (canceller, waker) = (shared.clone(), shared.clone());
         let cancelling = thread::spawn(move || {
-            let cancelled = canceller.0.slot.word.cancel();
+            let cancelled = canceller.0.slot.word.cancel(canceller.0.generation);
             if cancelled {
                 canceller.1.write();
             }
@@ -177,6 +177,46 @@ fn of_start_and_cancel_one_wins() {
         let word = shared.0.slot.word.load();
         assert_eq!(word.home(), if started { HOME } else { NOWHERE });
         assert!(word.has(TOKEN), "kept for the first park");
+        assert_ne!(started, word.has(CANCELLER));
+    });
+}
+
+/// `Unparker::end` against whoever starts it: it is cancelled, or finds the kill at its first wait.
+#[test]
+fn a_kill_is_never_missed() {
+    explore(None, || {
+        let home = Arc::new(Home::unstarted());
+        let killer = home.clone();
+        let killing = thread::spawn(move || {
+            let cancelled = killer.slot.word.cancel(killer.generation);
+            if !cancelled {
+                killer.unpark(KILL);
+            }
+            cancelled
+        });
+        let started = home.slot.word.start(HOME);
+        while started && !home.slot.word.take(KILL) {
+            home.park();
+        }
+        assert_ne!(killing.join().unwrap(), started);
+    });
+}
+
+#[test]
+fn a_late_cancel_leaves_the_next_user_of_the_slot_alone() {
+    explore(None, || {
+        let word = Arc::new(Word::default());
+        let old = word.begin(UNSTARTED, BODY, NOWHERE);
+        let stale = word.clone();
+        let cancelling = thread::spawn(move || stale.cancel(old));
+        if word.start(HOME) {
+            word.finish();
+            assert!(word.release(BODY));
+            word.free();
+            word.begin(UNSTARTED, BODY, NOWHERE);
+            assert!(word.start(HOME), "the next one was cancelled");
+            assert!(!cancelling.join().unwrap());
+        }
     });
 }
 

@@ -95,7 +95,7 @@ impl Pool {
                 }
             } else if self.take_inbox(me) {
                 // It came before what is found elsewhere, and so runs first.
-                self.take_injected(me);
+                let _ = self.take_injected(me) || self.steal(me);
                 self.stop_idling(me, self.waiting(me));
                 return self.run_woken(me);
             } else if self.take_injected(me) || self.steal(me) {
@@ -158,11 +158,14 @@ impl Pool {
         self.workers[me].injector.len() + self.workers[me].deque.len()
     }
 
-    /// [`Pool::waiting`], without a lone one that runs next.
+    /// [`Pool::waiting`], without a lone one of the deque that runs next.
     fn waiting_behind_the_next(&self, me: usize) -> usize {
-        match self.waiting(me) {
-            1 => 0,
-            more => more,
+        let Remote {
+            injector, deque, ..
+        } = &self.workers[me];
+        match deque.len() {
+            1 => injector.len(),
+            more => injector.len() + more,
         }
     }
 
@@ -225,12 +228,18 @@ impl Pool {
     /// `Scheduler::search`.
     fn search(&self, me: usize) -> bool {
         let deque = &self.workers[me].deque;
-        let found = self.others(me).any(|it| deque.steal(&it.injector))
-            || self
-                .others(me)
-                .any(|it| it.deque.len() > 1 && deque.steal(&it.deque));
+        let found = self
+            .others(me)
+            .filter(|it| self.is_worth_robbing(me, it))
+            .any(|it| deque.steal(&it.injector) || deque.steal(&it.deque));
         self.idle.stop_searching();
         found
+    }
+
+    /// `Scheduler::is_worth_robbing`.
+    fn is_worth_robbing(&self, me: usize, other: &Remote) -> bool {
+        let heap = || other.injector.len() > 1 && other.load() > 2 * self.workers[me].load() + 1;
+        other.deque.len() > 1 || heap()
     }
 
     fn others(&self, me: usize) -> impl Iterator<Item = &Remote> {
@@ -239,8 +248,7 @@ impl Pool {
     }
 
     fn has_work_of_others(&self, me: usize) -> bool {
-        self.others(me)
-            .any(|it| it.injector.len() > 0 || it.deque.len() > 1)
+        self.others(me).any(|it| self.is_worth_robbing(me, it))
     }
 
     /// `Scheduler::fall_asleep`; true if this one watches.
@@ -263,6 +271,9 @@ impl Pool {
 
     /// `Scheduler::stop_idling`.
     fn stop_idling(&self, me: usize, waiting_here: usize) {
+        if self.workers.len() == 1 {
+            return;
+        }
         self.idle.stop_watching(me);
         if waiting_here > 1 || self.has_work_of_others(me) {
             self.pushed(usize::MAX);
@@ -283,10 +294,7 @@ impl Pool {
         self.idle.start_searching();
         assert!(self.idle.stop_searching(), "somebody searches for ever");
         let someone = (0..rests.len()).any(|worker| asleep(&worker));
-        let many = self
-            .workers
-            .iter()
-            .any(|it| it.injector.len() > 1 || it.deque.len() > 1);
+        let robs = |worker: usize| asleep(&worker) && self.has_work_of_others(worker);
         let left = self.workers.iter().any(Remote::has_unstarted);
         let watched = rests.contains(&Rest::Asleep { ticks: true });
         assert!(
@@ -294,7 +302,7 @@ impl Pool {
             "nobody watches over what is left: {rests:?}"
         );
         assert!(
-            !(someone && many),
+            !(0..rests.len()).any(robs),
             "left in a queue while somebody sleeps: {rests:?}"
         );
     }
@@ -308,6 +316,11 @@ impl Remote {
             deque: Queue::default(),
             woken: Node::default(),
         }
+    }
+
+    /// `Remote::load`, without the started ones, which sleep.
+    fn load(&self) -> usize {
+        self.injector.len() + self.deque.len()
     }
 
     fn has_unstarted(&self) -> bool {

@@ -97,6 +97,11 @@ fn what_is_injected_into_a_busy_worker_is_watched_over() {
 }
 
 #[test]
+fn a_heap_of_injected_ones_is_shared() {
+    hog_beside(1, true, 2, |pool| (0..2).for_each(|_| pool.inject(0)));
+}
+
+#[test]
 fn what_is_injected_into_a_lone_worker_is_run() {
     explore_pool(3, 0, || Pool::new(1, 2), |pool| pool.inject(0));
 }

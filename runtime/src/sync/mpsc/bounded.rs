@@ -6,6 +6,7 @@
 //! message is accepted when it is taken, or when the receiver already waits for it.
 
 use super::{RecvTimeoutError, TrySendError};
+use crate::atomic::{AtomicUsize, Ordering};
 use crate::clock::NEVER;
 use crate::header::Wait;
 use crate::lock::{Guard, Lock};
@@ -14,7 +15,6 @@ use crate::sync::is_over;
 use crate::wait_queue::{WaitQueue, Waiter};
 use std::collections::VecDeque;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(super) struct Bounded<T> {
     capacity: usize,

@@ -1,0 +1,124 @@
+//! What a worker does with one green thread: it starts it, switches to it, and takes back what it
+//! had.
+
+use super::Worker;
+use crate::coroutine::{Coroutine, Outcome, Resume};
+use crate::header::{Header, Teardown};
+use crate::spawn;
+use crate::word::BODY;
+use std::ptr::NonNull;
+use std::sync::atomic::Ordering;
+
+/// Calls that succeed without a wait before a green thread lets others run.
+pub(super) const IO_BUDGET: u32 = 128;
+
+impl Worker {
+    /// Runs a green thread until it yields, waits or ends.
+    #[inline(always)]
+    pub(super) fn execute(&self, next: NonNull<Header>) {
+        // SAFETY: whoever is in a queue has its slot in use (`BODY`), until `retire` below.
+        let header = unsafe { next.as_ref() };
+        if header.stack_top.get().is_null() && !self.start(next) {
+            return;
+        }
+        match self.resume(header, Resume::Run) {
+            Outcome::Yielded => self.push(next),
+            Outcome::Parked if header.word.park() => {}
+            Outcome::Parked => self.push(next),
+            Outcome::Looked => unreachable!("only a backtrace is answered so"),
+            Outcome::Done => self.retire(next),
+        }
+    }
+
+    #[inline(always)]
+    fn resume(&self, header: &Header, resume: Resume) -> Outcome {
+        let switches = self.switches.get().wrapping_add(1);
+        self.switches.set(switches);
+        self.remote.switches.store(switches, Ordering::Relaxed);
+        self.budget.set(IO_BUDGET);
+        self.context.green.set(Some(NonNull::from(header)));
+        // SAFETY: it lives here and does not run, so this is the only reference to its coroutine.
+        let coroutine = unsafe { &mut *header.coroutine.get() };
+        let outcome = coroutine
+            .as_mut()
+            .expect("a started one has a coroutine")
+            .resume(resume);
+        self.context.green.set(None);
+        outcome
+    }
+
+    /// The place where a parked green thread of this worker waits.
+    pub(crate) fn backtrace(&self, header: &Header) -> Option<std::backtrace::Backtrace> {
+        let mut backtrace = None;
+        let place = NonNull::from(&mut backtrace);
+        let outcome = self.resume(header, Resume::Backtrace(place));
+        assert_eq!(
+            outcome,
+            Outcome::Looked,
+            "a suspended green thread answers and stays"
+        );
+        backtrace
+    }
+
+    /// Makes this worker the home of an unstarted one and gives it a stack; false if it was
+    /// cancelled meanwhile.
+    #[inline(never)]
+    fn start(&self, next: NonNull<Header>) -> bool {
+        // SAFETY: as in `execute`.
+        let header = unsafe { next.as_ref() };
+        if !header.word.start(self.index()) {
+            self.stacks.borrow_mut().refund(header.class.get());
+            self.release(next);
+            return false;
+        }
+        if self.closing.get() {
+            header.teardown.set(Teardown::Due);
+        }
+        let stack = self.stacks.borrow_mut().take(header.class.get());
+        // SAFETY: the label lies in a slot, which stays in use until `retire` takes it off the
+        // stack again.
+        unsafe { stack.set_label(header.label.get()) };
+        header.stack_top.set(stack.prefetch_address());
+        let coroutine = Coroutine::new(stack, next, spawn::body);
+        // SAFETY: it has started here and does not run yet: nobody else touches the field.
+        unsafe { *header.coroutine.get() = Some(coroutine) };
+        self.set_live(self.live.get() + 1);
+        true
+    }
+
+    /// Takes back what a green thread had that has ended.
+    #[inline(never)]
+    fn retire(&self, next: NonNull<Header>) {
+        // SAFETY: its `BODY` is given up only below.
+        let header = unsafe { next.as_ref() };
+        header.stack_top.set(std::ptr::null());
+        // SAFETY: it has ended here: nobody else touches the field.
+        let coroutine = unsafe { (*header.coroutine.get()).take() };
+        let stack = coroutine.expect("it ran").into_stack();
+        // SAFETY: null is allowed.
+        unsafe { stack.set_label(std::ptr::null()) };
+        let class = header.class.get();
+        let mut stacks = self.stacks.borrow_mut();
+        stacks.put(stack);
+        stacks.refund(class);
+        drop(stacks);
+        self.set_live(self.live.get() - 1);
+        self.release(next);
+    }
+
+    /// Gives up the slot of one that has ended or was cancelled.
+    pub(super) fn release(&self, next: NonNull<Header>) {
+        // SAFETY: the caller still holds its `BODY`.
+        if unsafe { next.as_ref() }.word.release(BODY) {
+            // SAFETY: the handle is gone too, and took or dropped the result, so the slot is
+            // unknown and empty.
+            unsafe { next.as_ref().clear() };
+            self.headers.borrow_mut().put(next);
+        }
+    }
+
+    pub(super) fn set_live(&self, live: usize) {
+        self.live.set(live);
+        self.remote.live.store(live, Ordering::Relaxed);
+    }
+}
