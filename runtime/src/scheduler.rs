@@ -206,8 +206,22 @@ impl Scheduler {
         self.idle.fall_asleep(position);
         // Looks again after giving the watch up: whoever woke meanwhile may have counted on it.
         let busy = self.is_one_busy() || self.idle.stop_watching(position) && self.is_one_busy();
-        let watches = || self.idle.is_watcher(position) || self.idle.try_watch(position);
+        let watches = || self.idle.is_watcher(position) || self.start_watching(position);
         (busy && watches()).then_some(TICK)
+    }
+
+    fn start_watching(&self, position: usize) -> bool {
+        let watches = self.idle.try_watch(position);
+        if watches {
+            (0..self.workers.len()).for_each(|worker| self.forget_seen(worker));
+        }
+        watches
+    }
+
+    /// Nobody is stuck who has not been seen awake twice with no switch in between.
+    fn forget_seen(&self, worker: usize) {
+        let switches = self.workers[worker].switches.load(Ordering::Relaxed);
+        self.seen[worker].store(switches.wrapping_sub(1), Ordering::Relaxed);
     }
 
     fn is_one_busy(&self) -> bool {
@@ -234,9 +248,13 @@ impl Scheduler {
     fn rob(&self, position: usize, deque: &Deque<Unstarted>) -> bool {
         let mut robbed = false;
         for (other, worker) in self.workers.iter().enumerate() {
+            if self.idle.is_asleep(other) {
+                self.forget_seen(other);
+                continue;
+            }
             let switches = worker.switches.load(Ordering::Relaxed);
             let stuck = self.seen[other].swap(switches, Ordering::Relaxed) == switches;
-            if other != position && stuck && !self.idle.is_asleep(other) {
+            if other != position && stuck {
                 robbed |= take(|| worker.injector.steal_batch(deque));
                 while take(|| worker.stealer.steal_batch(deque)) {
                     robbed = true;

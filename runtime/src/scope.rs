@@ -211,7 +211,8 @@ impl<T> Drop for Packet<'_, T> {
         let result = std::mem::replace(self.result.get_mut(), Outcome::Joined);
         // A panic in the result's destructor has been reported by the hook. It must not keep the
         // scope waiting.
-        let unhandled = match catch_unwind(AssertUnwindSafe(|| drop(result))) {
+        let unhandled = match catch_unwind(AssertUnwindSafe(|| interrupt::shield(|| drop(result))))
+        {
             Ok(()) => unhandled,
             Err(payload) => {
                 abort::forget(payload);

@@ -6,6 +6,7 @@ use crate::config;
 use crate::context;
 use crate::extra::{self, Extra};
 use crate::header::{BodyType, Header, HeaderCache, Teardown};
+use crate::interrupt::shield;
 use crate::join::{JoinHandle, LocalJoinHandle};
 use crate::killed::Killed;
 use crate::link;
@@ -482,9 +483,10 @@ impl<F: FnOnce() -> T, T> Body<F, T> {
     unsafe fn cancel(header: &Header) {
         // SAFETY: the caller says that the room holds the closure.
         let f: F = unsafe { header.take() };
+        // What it owns may wait in destructors: that is not to be cut by what is due to the caller.
         // A panic in what the closure owns has been reported by the hook, and there is no one else
         // to tell.
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(f))) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| shield(|| drop(f)))) {
             abort::forget(payload);
         }
         let killed: std::thread::Result<T> = Err(Box::new(Killed::new()));
@@ -497,7 +499,7 @@ impl<F: FnOnce() -> T, T> Body<F, T> {
         let result: std::thread::Result<T> = unsafe { header.take() };
         // As in `cancel`; the payload of the second panic is forgotten, as it might panic once
         // more.
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(result))) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| shield(|| drop(result)))) {
             abort::forget(payload);
         }
     }

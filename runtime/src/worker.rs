@@ -19,6 +19,7 @@ use crate::remote::{Remote, Unstarted};
 use crate::scheduler::Scheduler;
 use crate::stack::{StackCache, overflow};
 use crate::timer::Timers;
+use crossbeam_deque::Steal;
 use std::cell::{Cell, RefCell, RefMut};
 use std::ops::Range;
 use std::ptr::NonNull;
@@ -278,26 +279,33 @@ impl Worker {
         }
     }
 
-    /// Moves what other threads have spawned here into the queue.
-    fn take_injected(&self) -> bool {
-        let mut took = false;
+    /// Moves what other threads have spawned here into the queue, where it may still be stolen.
+    fn take_injected(&self) {
         while !self.remote.injector.is_empty() {
-            took |= self
-                .remote
-                .injector
-                .steal_batch(self.fifo.deque())
-                .is_success();
+            let _ = self.remote.injector.steal_batch(self.fifo.deque());
         }
-        if took {
-            self.fifo.fill_in(self.live.get());
+        self.fifo.fill_in(self.live.get());
+    }
+
+    /// With an empty queue: takes one of them, to run at once. The others stay where they were
+    /// placed: from the deque, thieves would take them to where there is more to do.
+    fn take_one_injected(&self) -> bool {
+        loop {
+            match self.remote.injector.steal() {
+                Steal::Success(unstarted) => {
+                    self.push_local(unstarted.0);
+                    return true;
+                }
+                Steal::Empty => return false,
+                Steal::Retry => {}
+            }
         }
-        took
     }
 
     /// With an empty queue: takes what was injected here, else what others have not started.
     fn find_work(&self) -> bool {
         self.take_inbox();
-        if !self.take_injected()
+        if !self.take_one_injected()
             && let Some(place) = self.place
             && place.scheduler.steal(place.position, self.fifo.deque())
         {

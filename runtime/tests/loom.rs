@@ -16,7 +16,7 @@
 mod atomic {
     pub(crate) use crate::late::AtomicUsize;
     pub(crate) use loom::sync::atomic::{
-        AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence,
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence,
     };
 }
 
@@ -76,8 +76,5 @@ mod sync;
 fn explore(preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = preemptions;
-    builder.check(move || {
-        model();
-        park::forget_all();
-    });
+    builder.check(move || park::with_parkers(&model));
 }

@@ -233,38 +233,52 @@ fn a_watcher_that_computes_itself_is_replaced() {
     });
 }
 
+const CONNECTIONS: usize = 80;
+
+/// Serves connections that stay; says how many of them each worker has got.
+fn loads_of_connections() -> HashMap<ThreadId, usize> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let clients = spawn(move || {
+        let connect = |_| TcpStream::connect(address).unwrap();
+        (0..CONNECTIONS).map(connect).collect::<Vec<_>>()
+    });
+    let server = spawn(move || {
+        let serve = |stream: TcpStream| {
+            spawn(move || {
+                let home = here();
+                let ended = (&stream).read(&mut [0; 1]).unwrap();
+                assert_eq!(ended, 0);
+                home
+            })
+        };
+        let connections = listener.incoming().take(CONNECTIONS);
+        connections
+            .map(|stream| serve(stream.unwrap()))
+            .collect::<Vec<_>>()
+    });
+    let handlers = server.join().unwrap();
+    drop(clients.join().unwrap());
+    let mut loads = HashMap::<ThreadId, usize>::new();
+    for home in joinall(handlers) {
+        *loads.entry(home.unwrap()).or_default() += 1;
+    }
+    loads
+}
+
 #[test]
 fn connections_spread_over_the_workers() {
-    const CONNECTIONS: usize = 80;
     Child::new(this_test!()).passes(|| {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let clients = spawn(move || {
-            let connect = |_| TcpStream::connect(address).unwrap();
-            (0..CONNECTIONS).map(connect).collect::<Vec<_>>()
+        // A worker that the machine does not run for two looks of the watcher counts as stuck, and is
+        // robbed: of some trials one must go undisturbed.
+        let mut seen = Vec::new();
+        let spread = (0..10).any(|_| {
+            let loads = loads_of_connections();
+            let least = loads.values().copied().min().unwrap();
+            seen.push(loads.values().copied().collect::<Vec<_>>());
+            loads.len() == 4 && least >= CONNECTIONS / 16
         });
-        let server = spawn(move || {
-            let serve = |stream: TcpStream| {
-                spawn(move || {
-                    let home = here();
-                    let ended = (&stream).read(&mut [0; 1]).unwrap();
-                    assert_eq!(ended, 0);
-                    home
-                })
-            };
-            let connections = listener.incoming().take(CONNECTIONS);
-            connections
-                .map(|stream| serve(stream.unwrap()))
-                .collect::<Vec<_>>()
-        });
-        let handlers = server.join().unwrap();
-        drop(clients.join().unwrap());
-        let mut loads = HashMap::<ThreadId, usize>::new();
-        for home in joinall(handlers) {
-            *loads.entry(home.unwrap()).or_default() += 1;
-        }
-        let least = loads.values().min().unwrap();
-        assert!(loads.len() == 4 && *least >= CONNECTIONS / 16, "{loads:?}");
+        assert!(spread, "{seen:?}");
     });
 }
 

@@ -1,24 +1,22 @@
-//! Bugs that were found once, outside of the end of a `run`: a test named for each.
+//! Bugs that were found once, in green threads, scopes and panics: a test named for each.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use greenloop::{
-    Builder, JoinHandle, Killed, Source, run, scope, sleep, spawn, spawn_blocking, spawn_later,
-    spawn_local, thread, yield_now,
+    Builder, JoinHandle, Killed, LocalJoinHandle, run, scope, sleep, spawn, spawn_local, thread,
+    yield_now,
 };
 
 use crate::child::{Child, this_test};
 use crate::counted::{Counted, Drops};
 use crate::everywhere::everywhere;
 use crate::hub::panic_of;
-use crate::within::{LONG, until, within};
+use crate::within::{LONG, within};
 
 /// Runs `act` when it is dropped.
 pub(crate) struct OnDrop<F: FnMut()>(pub(crate) F);
@@ -31,7 +29,9 @@ impl<F: FnMut()> Drop for OnDrop<F> {
 
 /// Panics in its destructor, with a payload whose own destructor panics.
 #[derive(Debug)]
-pub(crate) struct DoubleBomb(pub(crate) Counted);
+pub(crate) struct DoubleBomb(
+    #[expect(dead_code, reason = "dropped for its count")] pub(crate) Counted,
+);
 
 impl Drop for DoubleBomb {
     fn drop(&mut self) {
@@ -92,18 +92,31 @@ fn a_detached_result_that_panics_twice_when_dropped_does_not_abort() {
     });
 }
 
+/// Kills a child, which may have started or not, and leaves it unjoined.
+fn scope_with_a_killed_child(started: bool) {
+    let (has_started, went_on) = (AtomicBool::new(false), AtomicBool::new(false));
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        scope(|s| {
+            let child = s.spawn(|| {
+                has_started.store(true, Ordering::SeqCst);
+                thread::park();
+            });
+            while started && !has_started.load(Ordering::SeqCst) {
+                yield_now();
+            }
+            child.kill();
+        });
+        went_on.store(true, Ordering::SeqCst);
+    }));
+    assert!(result.unwrap_err().is::<Killed>());
+    assert!(!went_on.into_inner());
+}
+
 #[test]
 fn a_scope_with_a_killed_child_that_nobody_joined_kills_its_owner() {
     let end = Child::new(this_test!()).run(|| {
-        everywhere(|| {
-            let went_on = AtomicBool::new(false);
-            let result = catch_unwind(AssertUnwindSafe(|| {
-                scope(|s| s.spawn(thread::park).kill());
-                went_on.store(true, Ordering::SeqCst);
-            }));
-            assert!(result.unwrap_err().is::<Killed>());
-            assert!(!went_on.into_inner());
-        });
+        everywhere(|| scope_with_a_killed_child(true));
+        everywhere(|| scope_with_a_killed_child(false));
     });
     assert!(end.status.success(), "{end}");
     assert!(!end.stderr.contains("panicked"), "{end}");
@@ -121,107 +134,59 @@ fn a_scope_with_a_killed_child_that_was_joined_returns() {
     });
 }
 
-/// Kills itself, then does `act`, in which destructors wait; the kill must come at the wait that follows.
-fn is_killed_after(act: impl FnOnce() + Send + 'static) -> bool {
-    let (give, given) = mpsc::channel::<JoinHandle<bool>>();
+/// Whether one that does `act`, in which it kills itself, is killed at the wait that follows.
+fn is_killed_after(act: impl FnOnce(&dyn Fn()) + 'static) -> bool {
+    let own: Rc<RefCell<Option<LocalJoinHandle<bool>>>> = Rc::default();
+    let theirs = own.clone();
     let (tell, told) = mpsc::channel();
-    let handle = spawn(move || {
-        let own = given.recv().unwrap();
-        own.kill_nowait();
+    *own.borrow_mut() = Some(spawn_local(move || {
+        let own = theirs.borrow_mut().take().unwrap();
         let result = catch_unwind(AssertUnwindSafe(|| {
-            act();
+            act(&|| own.kill_nowait());
             sleep(Duration::from_millis(1));
         }));
-        tell.send(result.is_err_and(|payload| payload.is::<Killed>()))
-            .unwrap();
-        true
-    });
-    give.send(handle).unwrap();
-    told.recv_timeout(LONG).unwrap()
-}
-
-#[test]
-fn a_kill_is_not_lost_in_a_destructor_of_what_another_one_owned() {
-    assert!(is_killed_after(|| ()));
-    let waits = || OnDrop(|| sleep(Duration::from_millis(1)));
-    let capture = waits();
-    let unstarted = spawn_later(LONG, move || drop(capture));
-    assert!(is_killed_after(move || unstarted.kill_nowait()));
-    let ended = spawn(waits);
-    until("it has ended", || ended.is_finished());
-    assert!(is_killed_after(move || drop(ended)));
-}
-
-fn pair() -> (UnixStream, UnixStream) {
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    ours.set_nonblocking(true).unwrap();
-    (ours, theirs)
-}
-
-fn read_byte<T: AsFd>(source: &Source<T>, mut stream: &UnixStream) -> io::Result<usize> {
-    source.read(Some(LONG), |_| stream.read(&mut [0]))
-}
-
-/// Writes until nobody has read for the time that `timeout` gives; says how much went.
-fn fill<T: AsFd>(source: &Source<T>, mut stream: &UnixStream, timeout: Duration) -> usize {
-    let mut total = 0;
+        let killed = result.is_err_and(|payload| payload.is::<Killed>());
+        tell.send(killed).unwrap();
+        killed
+    }));
     loop {
-        match source.write(Some(timeout), |_| stream.write(&[0; 4096])) {
-            Ok(count) => total += count,
-            Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::TimedOut);
-                return total;
-            }
+        sleep(Duration::from_millis(1));
+        if let Ok(killed) = told.try_recv() {
+            return killed;
         }
     }
 }
 
-fn a_reader_outlives_a_writer<T: AsFd + 'static>(make: fn(&'static UnixStream) -> T) {
-    let (ours, mut theirs) = pair();
-    let ours: &'static UnixStream = Box::leak(Box::new(ours));
-    let reader = spawn_local(move || read_byte(&Source::new(make(ours)), ours).unwrap());
-    yield_now();
-    let writer = Source::new(make(ours));
-    assert!(fill(&writer, ours, Duration::from_millis(5)) > 0);
-    drop(writer);
-    theirs.write_all(b"x").unwrap();
-    assert_eq!(reader.join().unwrap(), 1);
-}
-
-fn a_writer_outlives_a_reader<T: AsFd + 'static>(make: fn(&'static UnixStream) -> T) {
-    let (ours, mut theirs) = pair();
-    let ours: &'static UnixStream = Box::leak(Box::new(ours));
-    let reader = Source::new(make(ours));
-    let mut waiting = Source::new(make(ours));
-    let filled = fill(&waiting, ours, Duration::from_millis(5));
-    let writer = spawn_local(move || {
-        let written = waiting.write(Some(LONG), |_| (&*ours).write(&[1]));
-        // It is used again, so that its place is not lost with the other's.
-        waiting = Source::new(waiting.into_inner());
-        written.unwrap() + read_byte(&waiting, ours).unwrap()
-    });
-    yield_now();
-    let late = reader.read(Some(Duration::from_millis(5)), |mut _it| {
-        (&*ours).read(&mut [0])
-    });
-    assert_eq!(late.unwrap_err().kind(), ErrorKind::TimedOut);
-    drop(reader);
-    theirs.read_exact(&mut vec![0; filled]).unwrap();
-    theirs.write_all(b"x").unwrap();
-    assert_eq!(writer.join().unwrap(), 2);
-}
-
 #[test]
-fn two_sources_of_one_descriptor_hear_of_their_own_events() {
-    let both = || {
-        a_reader_outlives_a_writer(AsFd::as_fd);
-        a_writer_outlives_a_reader(AsFd::as_fd);
-        // An `Rc` counts as a descriptor as well.
-        a_reader_outlives_a_writer(|stream| Rc::new(stream.as_fd()));
-        a_writer_outlives_a_reader(|stream| Arc::new(stream.as_fd()));
-    };
-    within(LONG, move || run(both));
-    within(LONG, move || spawn(both).join().unwrap());
+fn a_kill_is_not_lost_in_a_destructor_of_what_another_one_owned() {
+    within(LONG, || {
+        run(|| {
+            let waits = || OnDrop(|| sleep(Duration::from_millis(1)));
+            assert!(is_killed_after(|kill| kill()));
+            assert!(is_killed_after(move |kill| {
+                let capture = waits();
+                let unstarted = spawn(move || drop(capture));
+                kill();
+                unstarted.kill_nowait();
+            }));
+            let ended = spawn(waits);
+            yield_now();
+            assert!(ended.is_finished());
+            assert!(is_killed_after(move |kill| {
+                kill();
+                drop(ended);
+            }));
+            assert!(is_killed_after(move |kill| {
+                scope(|s| {
+                    let ended = s.spawn(waits);
+                    yield_now();
+                    assert!(ended.is_finished());
+                    kill();
+                    drop(ended);
+                });
+            }));
+        });
+    });
 }
 
 fn unwinding(job: impl FnMut()) {
@@ -292,59 +257,6 @@ fn a_run_that_panics_in_a_destructor_leaves_the_count_of_panics_right() {
             unwinding(|| drop(guard.take()));
             assert!(poisoned.is_poisoned());
         }
-    });
-}
-
-/// Takes all the address space that is left, but for what is too small for an OS thread's stack.
-fn hog() -> Vec<Vec<u8>> {
-    let mut hogs = Vec::with_capacity(10_000);
-    for size in [256 << 20, 16 << 20, 1 << 20] {
-        let mut take = || -> Result<(), std::collections::TryReserveError> {
-            loop {
-                let mut room = Vec::new();
-                room.try_reserve_exact(size)?;
-                hogs.push(room);
-            }
-        };
-        assert!(take().is_err());
-    }
-    hogs
-}
-
-#[test]
-fn a_job_without_a_first_thread_is_dropped_and_never_runs() {
-    let child = Child::new(this_test!()).setup("ulimit -v 4194304");
-    child.passes(|| {
-        run(|| ());
-        let (drops, runs) = (Drops::new(), Arc::new(AtomicUsize::new(0)));
-        let (counted, theirs) = (drops.counted(), runs.clone());
-        let hogs = hog();
-        let result = catch_unwind(AssertUnwindSafe(|| {
-            drop(spawn_blocking(move || {
-                let _counted = counted;
-                theirs.fetch_add(1, Ordering::SeqCst);
-            }));
-        }));
-        drop(hogs);
-        assert!(result.is_err(), "there was room for a thread");
-        assert_eq!(drops.count(), 1);
-        spawn_blocking(|| ()).join().unwrap();
-        std::thread::sleep(Duration::from_millis(50));
-        assert_eq!((drops.count(), runs.load(Ordering::SeqCst)), (1, 0));
-    });
-}
-
-#[test]
-fn a_job_without_a_thread_of_its_own_waits_for_another_s() {
-    let child = Child::new(this_test!()).setup("ulimit -v 4194304");
-    child.passes(|| {
-        let (go_on, told) = mpsc::channel();
-        let first = spawn_blocking(move || told.recv().unwrap());
-        let hogs = hog();
-        let second = spawn_blocking(|| 2);
-        drop(hogs);
-        go_on.send(1).unwrap();
-        assert_eq!((first.join().unwrap(), second.join().unwrap()), (1, 2));
     });
 }
 

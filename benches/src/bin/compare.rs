@@ -1,8 +1,8 @@
 //! Greenloop and its peers side by side: all competitors in turn, several rounds, Markdown on standard output.
 //!
 //! ```text
-//! cargo run --release --bin compare                                  # everything, about ten minutes on two CPUs
-//! cargo run --release --bin compare -- micro --rows yield --rounds 3
+//! cargo run --release --bin compare                                  # everything: about a quarter of an hour
+//! cargo run --release --bin compare -- micro --rows yield,mutex --rounds 3
 //! cargo run --release --bin compare -- echo --only greenloop,tokio
 //! ```
 

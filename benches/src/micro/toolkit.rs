@@ -19,12 +19,12 @@ pub(super) trait Toolkit {
     fn mutex() -> Self::Mutex;
     fn locked<R>(mutex: &Self::Mutex, f: impl FnOnce(&mut usize) -> R) -> R;
 
-    /// Two that put `each` items into a queue of their own, and one that takes them by a select of both.
+    /// Two that put `each` items into a queue of their own, and one that selects from both.
     fn select(_capacity: usize, _each: usize) -> Option<Result<usize, String>> {
         None
     }
 
-    /// Doubles the numbers up to `count`, each in a thread of its own, of which only so many run at once.
+    /// Doubles the numbers up to `count`, each in a thread of its own, `POOL` of them at once.
     fn pool_map(_count: usize) -> Option<Vec<usize>> {
         None
     }
@@ -105,7 +105,7 @@ fn mpsc<K: Threads>(senders: usize, each: usize) -> Result<usize, String> {
     Ok(senders * each)
 }
 
-/// Round trips over two channels of capacity 1. `apart`: both sides start at the same time on two workers.
+/// Round trips over two channels of capacity 1. `apart`: both sides start on two workers.
 fn pingpong<K: Threads, C: Channel>(count: usize, apart: bool) -> Result<usize, String> {
     let ((ping, pinged), (pong, ponged)) = (C::new(1), C::new(1));
     let start = Arc::new(Start(AtomicUsize::new(if apart { 0 } else { 2 })));

@@ -1,5 +1,6 @@
-//! A clock that goes from `NOW` to the end of a short wait: a deadline has come, comes at once, or
-//! never does.
+//! A clock of each thread's own, which goes on when the thread waits until a deadline.
+
+use crate::park;
 
 pub(crate) const NEVER: u64 = u64::MAX;
 /// A deadline that has come before the wait: there is none.
@@ -8,5 +9,5 @@ pub(crate) const NOW: u64 = 0;
 pub(crate) const SOON: u64 = 1;
 
 pub(crate) fn now() -> u64 {
-    SOON
+    if park::has_expired() { SOON } else { NOW }
 }

@@ -1,4 +1,5 @@
 //! An atomic of loom's that is made at its first use: those of the runtime are made in constants.
+//! A model uses each once before it has other threads: loom wants to see that they come after.
 
 use loom::sync::atomic::{self, Ordering};
 use std::sync::OnceLock;

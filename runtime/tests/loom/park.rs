@@ -1,6 +1,6 @@
 //! Parking of loom's threads, with kills: a token each, as `word.rs` keeps it for the runtime's.
 
-use crate::clock;
+use crate::clock::NEVER;
 use crate::header::Wait;
 use loom::sync::atomic::{AtomicBool, Ordering::AcqRel};
 use loom::thread::{self, Thread};
@@ -12,12 +12,20 @@ use std::rc::Rc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unparker(usize);
 
+/// Made before there are threads: loom wants to see that they come after.
+#[derive(Default)]
 struct Parker {
-    thread: Thread,
+    thread: RefCell<Option<Thread>>,
+    /// Is it in the wait that the token ends? Loom mistakes a needless unpark for the end of a join.
+    parked: Cell<bool>,
     token: AtomicBool,
     kill: AtomicBool,
     shields: Cell<usize>,
+    expired: Cell<bool>,
 }
+
+/// The most threads of a model that wait.
+const MOST: usize = 3;
 
 thread_local! {
     /// Those of the execution under way; all of its threads are on one thread of std's.
@@ -27,8 +35,10 @@ thread_local! {
 /// What a killed thread unwinds with.
 pub(crate) struct Killed;
 
-/// Ends an execution, whose atomics go with it.
-pub(crate) fn forget_all() {
+/// Runs one execution of a model.
+pub(crate) fn with_parkers(model: impl Fn()) {
+    PARKERS.set((0..MOST).map(|_| Rc::default()).collect());
+    model();
     drop(PARKERS.take());
 }
 
@@ -38,12 +48,12 @@ impl Unparker {
     }
 
     pub(crate) fn of(thread: &Thread) -> Self {
-        PARKERS.with_borrow_mut(|parkers| {
-            let known = parkers.iter().position(|it| it.thread.id() == thread.id());
-            Unparker(known.unwrap_or_else(|| {
-                parkers.push(Rc::new(Parker::new(thread.clone())));
-                parkers.len() - 1
-            }))
+        PARKERS.with_borrow(|parkers| {
+            let is_its = |parker: &Rc<Parker>| {
+                let mut owner = parker.thread.borrow_mut();
+                owner.get_or_insert_with(|| thread.clone()).id() == thread.id()
+            };
+            Unparker(parkers.iter().position(is_its).expect("there are enough"))
         })
     }
 
@@ -54,7 +64,10 @@ impl Unparker {
     pub(crate) fn unpark(self) {
         let parker = self.parker();
         parker.token.swap(true, AcqRel);
-        parker.thread.unpark();
+        if parker.parked.take() {
+            let thread = parker.thread.borrow();
+            thread.as_ref().expect("it has parked").unpark();
+        }
     }
 
     /// Makes its next wait unwind, and ends the one under way.
@@ -64,25 +77,23 @@ impl Unparker {
     }
 }
 
-impl Parker {
-    fn new(thread: Thread) -> Self {
-        Parker {
-            thread,
-            token: AtomicBool::new(false),
-            kill: AtomicBool::new(false),
-            shields: Cell::new(0),
-        }
-    }
-}
-
 pub(crate) fn park(deadline: u64, _: Wait) {
     let parker = Unparker::current().parker();
     if parker.shields.get() == 0 && parker.kill.swap(false, AcqRel) {
         resume_unwind(Box::new(Killed));
     }
-    while !parker.token.swap(false, AcqRel) && clock::now() < deadline {
+    while !parker.token.swap(false, AcqRel) {
+        if deadline != NEVER {
+            return parker.expired.set(true);
+        }
+        parker.parked.set(true);
         thread::park();
     }
+}
+
+/// Has a deadline of the caller ended a wait?
+pub(crate) fn has_expired() -> bool {
+    Unparker::current().parker().expired.get()
 }
 
 /// Others run whenever loom likes.

@@ -2,34 +2,11 @@
 //! before.
 
 use crate::explore;
-use crate::stand_in::{HOME, Home, OsThread};
+use crate::stand_in::{HOME, Home, OsThread, Published};
 use crate::word::{BODY, CANCELLER, KILL, NOWHERE, TOKEN, UNSTARTED, USER_TOKEN, Unpark, Word};
-use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use loom::thread;
 use std::sync::Arc;
-
-/// A value that is published by a wake-up alone: loom reports any access that is not ordered after
-/// the write.
-#[derive(Default)]
-struct Published(UnsafeCell<bool>);
-
-// SAFETY: that accesses are ordered is what the models check.
-unsafe impl Sync for Published {}
-// SAFETY: as above.
-unsafe impl Send for Published {}
-
-impl Published {
-    fn write(&self) {
-        // SAFETY: loom panics if another access is not ordered.
-        self.0.with_mut(|value| unsafe { *value = true });
-    }
-
-    fn assert_written(&self) {
-        // SAFETY: as in `write`.
-        assert!(self.0.with(|value| unsafe { *value }));
-    }
-}
 
 #[test]
 fn a_park_returns_by_an_unpark_before_or_after_and_sees_what_it_published() {

@@ -21,17 +21,20 @@ use self::core::Core;
 use crate::clock::{NEVER, SOON};
 use crate::explore;
 use crate::park::{Unparker, unless_killed};
+use crate::stand_in::Published;
 use loom::thread;
 use std::sync::Arc;
 
 /// A queue with so much room; a channel if that is none.
 fn queue<T>(capacity: usize) -> Arc<Core<Fifo<T>>> {
-    Arc::new(Core::new(Fifo::new(), capacity))
+    let queue = Core::new(Fifo::new(), capacity);
+    assert_eq!(queue.len(), 0);
+    Arc::new(queue)
 }
 
 #[test]
 fn a_rendezvous_hands_each_item_over() {
-    explore(Some(3), || {
+    explore(None, || {
         let channel = queue(0);
         let putter = channel.clone();
         let putting = thread::spawn(move || {
@@ -75,14 +78,17 @@ fn what_a_killed_getter_was_given_goes_to_the_next() {
             channel.put_until(2, NEVER).unwrap();
         }
         let rest = other.join().unwrap();
-        assert_eq!(got.unwrap_or(0) + rest.unwrap(), if got.is_some() { 3 } else { 1 });
+        assert_eq!(
+            got.unwrap_or(0) + rest.unwrap(),
+            if got.is_some() { 3 } else { 1 }
+        );
         assert_eq!(channel.len(), 0);
     });
 }
 
 #[test]
 fn a_lone_getter_that_is_killed_gives_the_item_back() {
-    explore(Some(3), || {
+    explore(None, || {
         let queue = queue(1);
         let getter = queue.clone();
         let getting = thread::spawn(move || unless_killed(|| getter.get().unwrap()));
@@ -95,7 +101,7 @@ fn a_lone_getter_that_is_killed_gives_the_item_back() {
 
 #[test]
 fn the_item_of_a_killed_putter_is_got_or_dropped() {
-    explore(Some(3), || {
+    explore(None, || {
         let (channel, item) = (queue(0), Arc::new(()));
         let (putter, brought) = (channel.clone(), item.clone());
         let putting =
@@ -112,12 +118,16 @@ fn the_item_of_a_killed_putter_is_got_or_dropped() {
 
 #[test]
 fn a_putter_and_a_getter_at_their_deadlines_agree() {
-    explore(Some(3), || {
-        let channel = queue(0);
+    explore(None, || {
+        let (channel, item) = (queue(0), Arc::new(Published::default()));
         let putter = channel.clone();
-        let putting = thread::spawn(move || putter.put_until(1, SOON).is_ok());
-        let got = channel.get_until(SOON).is_ok();
-        assert_eq!(putting.join().unwrap(), got);
+        let putting = thread::spawn(move || {
+            item.write();
+            putter.put_until(item, SOON).is_ok()
+        });
+        let got = channel.get_until(SOON);
+        got.iter().for_each(|item| item.assert_written());
+        assert_eq!(putting.join().unwrap(), got.is_ok());
     });
 }
 

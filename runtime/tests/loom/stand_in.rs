@@ -5,6 +5,7 @@ use crate::inbox::{Inbox, Linked};
 use crate::word::{
     BODY, NOWHERE, OS_THREAD, PARKED, RUNNING, Snapshot, TOKEN, UNSTARTED, Unpark, Word,
 };
+use loom::cell::UnsafeCell;
 use loom::sync::atomic::AtomicPtr;
 use loom::sync::{Condvar, Mutex};
 use std::ptr::NonNull;
@@ -198,5 +199,27 @@ impl OsThread {
             }
         }
         self.word.resume();
+    }
+}
+
+/// A value that is published by what is modelled alone: loom reports any access that is not ordered after
+/// the write.
+#[derive(Default)]
+pub(crate) struct Published(UnsafeCell<bool>);
+
+// SAFETY: that accesses are ordered is what the models check.
+unsafe impl Sync for Published {}
+// SAFETY: as above.
+unsafe impl Send for Published {}
+
+impl Published {
+    pub(crate) fn write(&self) {
+        // SAFETY: loom panics if another access is not ordered.
+        self.0.with_mut(|value| unsafe { *value = true });
+    }
+
+    pub(crate) fn assert_written(&self) {
+        // SAFETY: as in `write`.
+        assert!(self.0.with(|value| unsafe { *value }));
     }
 }

@@ -6,6 +6,7 @@
 //! stack, so that it need not take the lock when it wakes up.
 
 use super::RecvTimeoutError;
+use crate::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::header::Wait;
 use crate::lock::{Guard, Lock};
 use crate::park::{self, Unparker};
@@ -13,7 +14,6 @@ use crate::sync::is_over;
 use std::cell::{RefCell, UnsafeCell};
 use std::collections::VecDeque;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 pub(super) struct Unbounded<T> {
     state: Lock<State<T>>,
