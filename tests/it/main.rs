@@ -41,6 +41,7 @@ mod scope;
 mod select;
 mod select_stress;
 mod sleep;
+mod source;
 mod spawn;
 mod stress;
 mod sync_gevent;
