@@ -48,7 +48,7 @@ macro_rules! parity {
 /// Defines `pair`, which returns both ends of a connection.
 macro_rules! pair {
     ($net:ident) => {
-        #[allow(dead_code)]
+        #[allow(dead_code, reason = "not every scenario needs a pair")]
         fn pair() -> io::Result<($net::TcpStream, $net::TcpStream)> {
             let listener = $net::TcpListener::bind("127.0.0.1:0")?;
             let client = $net::TcpStream::connect(listener.local_addr()?)?;

@@ -369,7 +369,6 @@ fn who_was_woken_before_the_kill_is_served_first() {
 }
 
 #[test]
-#[allow(dead_code)]
 fn nothing_is_poisoned_by_a_kill_or_timeout() {
     run(|| {
         let world = World::new();
