@@ -1,8 +1,8 @@
 //! `Coroutine`: a stack with a green thread on it, and the switch into and out of it.
 //!
 //! All of the way from the worker's loop to the switch, and from the switch to the code that waits,
-//! is inlined: measured, a frame between costs 40 ns a switch (a return that the processor predicts
-//! wrongly), against 7 ns for the whole of it.
+//! is inlined. Measured: a yield took 49 ns with calls in between, and takes 7 to 11 ns without;
+//! presumably because the processor predicts returns by a stack that a switch leaves behind.
 
 use crate::header::Header;
 use crate::stack::Stack;
