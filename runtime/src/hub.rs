@@ -172,7 +172,7 @@ fn tear_down(hub: &Worker) {
     hub.run(|| ended() || clock::now() >= deadline);
     // SAFETY: inserted above.
     unsafe { hub.timers().remove(NonNull::from(&alarm)) };
-    while !ended() {
+    if !ended() {
         report_the_living(hub);
         hub.run(ended);
     }

@@ -4,7 +4,8 @@ use std::fmt;
 
 /// The payload with which a killed green thread unwinds, and the `Err` of whoever joins it.
 ///
-/// In this version the end of a [`run`](crate::run) kills what is left of its green threads.
+/// See [`JoinHandle::kill`](crate::JoinHandle::kill); the end of a [`run`](crate::run) kills what
+/// is left of its green threads.
 ///
 /// # Examples
 ///

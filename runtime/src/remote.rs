@@ -74,13 +74,12 @@ impl Remote {
         Ok(remote)
     }
 
-    /// Frees one whose worker has never run.
+    /// Frees the one with this index, whose worker has never run.
     ///
     /// # Safety
     ///
-    /// The caller holds the only reference: no green thread has had it as its home.
-    pub(crate) unsafe fn discard(&'static self) {
-        let index = self.index;
+    /// No green thread has had it as its home, and nobody uses a reference to it any more.
+    pub(crate) unsafe fn discard(index: usize) {
         let mut free = FREE.lock();
         let remote = HOMES[index].swap(ptr::null_mut(), Ordering::Relaxed);
         free.0.push(index);
@@ -109,7 +108,7 @@ impl Remote {
 
 /// The remote of the worker or hub `home`, which must have come from a green thread's word.
 pub(crate) fn at(home: usize) -> &'static Remote {
-    // SAFETY: never freed once set, and set before any green thread could name it as its home.
+    // SAFETY: set before any green thread could name it as its home, and never freed afterwards.
     unsafe { HOMES[home].load(Ordering::Acquire).as_ref() }.expect("a green thread's home exists")
 }
 

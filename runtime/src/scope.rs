@@ -125,10 +125,11 @@ impl ScopeData {
     /// Waits until all children have ended, and kills them if an interrupt of the owner is due.
     fn wait(&self) {
         let mut passed_on = false;
-        let here = !self.foreign.load(Ordering::Relaxed);
-        let _counted = context::worker().filter(|_| here).map(Worker::count_joiner);
         // Acquire pairs with the Release in `end`: what the children did has happened.
         while self.running.load(Ordering::Acquire) != 0 {
+            // Acquire pairs with the Release of whoever spawns elsewhere, and then wakes the owner.
+            let here = !self.foreign.load(Ordering::Acquire);
+            let _counted = context::worker().filter(|_| here).map(Worker::count_joiner);
             if !passed_on && interrupt::is_due() {
                 passed_on = true;
                 self.kill_children();
@@ -292,7 +293,9 @@ impl Builder {
             lifetime: PhantomData,
         });
         if context::home() != scope.data.home {
-            scope.data.foreign.store(true, Ordering::Relaxed);
+            // It may be counted as one who waits for nothing but its own hub: no more.
+            scope.data.foreign.store(true, Ordering::Release);
+            scope.data.owner.unpark();
         }
         let child = Child {
             f,

@@ -77,7 +77,8 @@ enum Direction {
 }
 
 impl<T: AsFd> Source<T> {
-    /// Wraps `io`, which must be in non-blocking mode: otherwise its calls block the whole worker.
+    /// Wraps `io`, whose calls must not block, be it by its mode or by a flag of each call (such as
+    /// `MSG_DONTWAIT`): otherwise they block the whole worker.
     ///
     /// Makes no system call.
     pub fn new(io: T) -> Self {

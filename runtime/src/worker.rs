@@ -222,7 +222,9 @@ impl Worker {
     /// wait (a park, a descriptor, a timer, a job of the pool) may yet be ended by somebody else.
     fn is_deadlocked(&self) -> bool {
         let all_join = self.live.get() > 0 && self.joining.get() == self.live.get();
-        self.place.is_none() && all_join && self.timers.borrow().is_empty()
+        // At the hub's end its green threads have been killed: who still waits is waited for.
+        let open = self.place.is_none() && !self.closing.get();
+        open && all_join && self.timers.borrow().is_empty()
     }
 
     /// Looks at the world now and then, so that a busy queue does not starve timers, descriptors,

@@ -134,3 +134,26 @@ fn joins_of_sleepers_and_parked_ones_are_no_deadlock() {
         });
     });
 }
+
+#[test]
+fn a_scope_s_child_that_was_spawned_elsewhere_is_no_deadlock() {
+    within(LONG, || {
+        let done = AtomicBool::new(false);
+        run(|| {
+            scope(|s| {
+                s.spawn(|| {
+                    // From an OS thread: it runs on a worker, while the hub's own ones have ended.
+                    std::thread::scope(|os| {
+                        os.spawn(|| {
+                            s.spawn(|| {
+                                sleep(Duration::from_millis(50));
+                                done.store(true, Ordering::SeqCst);
+                            });
+                        });
+                    });
+                });
+            });
+        });
+        assert!(done.load(Ordering::SeqCst));
+    });
+}

@@ -277,3 +277,42 @@ fn one_that_swallows_kills_keeps_others_from_nothing() {
         }
     });
 }
+
+#[test]
+fn a_deadlock_of_destructors_at_its_end_does_not_spin() {
+    Child::new(this_test!()).passes(|| {
+        std::thread::spawn(|| {
+            run(|| {
+                let slots: [Arc<Mutex<Option<JoinHandle<()>>>>; 2] = Default::default();
+                for own in 0..2 {
+                    let other = slots[1 - own].clone();
+                    let handle = spawn(move || {
+                        let _joins = OnDrop(move || {
+                            let handle = other.lock().unwrap().take();
+                            drop(handle.map(JoinHandle::join));
+                        });
+                        thread::park();
+                    });
+                    *slots[own].lock().unwrap() = Some(handle);
+                }
+                yield_now();
+            });
+            unreachable!("its destructors wait for each other");
+        });
+        // Longer than its patience, after which it reports them, and sleeps.
+        std::thread::sleep(Duration::from_secs(3));
+        let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+        let fields: Vec<&str> = stat
+            .rsplit(')')
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .collect();
+        let ticks = |field: usize| fields[field].parse::<u64>().unwrap();
+        let (user, system) = (ticks(11), ticks(12));
+        assert!(
+            user + system < 100,
+            "{user} + {system} ticks of 10 ms in 3 s"
+        );
+    });
+}

@@ -49,8 +49,9 @@ impl Drop for Parts {
                 };
                 SPARE.lock().push(parts);
             }
-            // SAFETY: no worker has run with them, so nobody has heard of the remote.
-            Some((remote, ..)) => unsafe { remote.discard() },
+            // SAFETY: no worker has run with them, so nobody else has heard of the remote, and this
+            // reference is not used again.
+            Some((remote, ..)) => unsafe { Remote::discard(remote.index) },
             None => {}
         }
     }
