@@ -100,6 +100,8 @@
 //! be started). DEBUG: the start of the runtime. ERROR is not used; the fault of a peer is never
 //! logged.
 
+#[cfg(feature = "monkey")]
+pub use greenloop_monkey as monkey;
 pub use greenloop_net as net;
 pub use greenloop_runtime::{
     Builder, Elapsed, Generator, GetFrom, IWait, JoinFuture, JoinHandle, Joinable, Killed,

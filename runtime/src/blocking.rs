@@ -56,7 +56,7 @@ where
 {
     let header = spawn::new_header::<F, T>(None, HANDLE | BODY, NOWHERE, f);
     let header = header.expect("failed to submit a job to the blocking pool");
-    spawn::give_extra(header, None, permit);
+    spawn::give_extra(header, None, None, permit);
     // SAFETY: the header was made for a `T`, with `HANDLE`.
     let handle = unsafe { JoinHandle::new(header) };
     POOL.submit(header)

@@ -1,5 +1,6 @@
 //! `Context`: who runs on this OS thread now. The only file that touches a thread-local.
 
+use crate::foreign;
 use crate::header::Header;
 use crate::locals;
 use crate::thread;
@@ -113,11 +114,21 @@ pub(crate) fn hooks_off() -> HooksOff {
     HooksOff(depth)
 }
 
-/// Are the system calls that are made now the runtime's own? For the monkey patch, which leaves
-/// those alone.
+/// Are the system calls that are made now the runtime's own?
 #[doc(hidden)]
 pub fn are_hooks_off() -> bool {
     current().is_some_and(|context| context.hooks_off.get() != 0)
+}
+
+/// Is the caller a full green thread, and its system calls not the runtime's own? Then the monkey
+/// patch may let it wait.
+#[inline]
+pub(crate) fn may_wait_in_hooks() -> bool {
+    current().is_some_and(|context| {
+        // SAFETY: a running green thread's slot is known to its worker (`BODY`).
+        let full = |green: NonNull<Header>| unsafe { green.as_ref() }.full.get();
+        context.green.get().is_some_and(full) && context.hooks_off.get() == 0
+    })
 }
 
 /// See [`hooks_off`].
@@ -138,6 +149,21 @@ impl Drop for HooksOff {
     fn drop(&mut self) {
         Self::change(self.0, -1);
     }
+}
+
+/// Makes `context` the current one of a full green thread's own storage, for as long as it runs.
+///
+/// # Safety
+///
+/// The storage belongs to a green thread of that context's worker, and has no context yet.
+pub(crate) unsafe fn adopt(context: *const Context) {
+    CURRENT.set(context);
+}
+
+/// The last thing that a full green thread does: its storage has no context any more, nor has a
+/// forked child's only thread.
+pub(crate) fn leave() {
+    CURRENT.set(ptr::null());
 }
 
 #[inline]
@@ -170,6 +196,7 @@ pub(crate) fn waiter() -> NonNull<Header> {
 /// Gives an OS thread that is no worker a context, until its end.
 #[cold]
 fn of_os_thread() {
+    foreign::deny_after_fork();
     let context = Box::into_raw(Box::<Context>::default());
     CURRENT.set(context);
     // When the thread's destructors have begun, the context is leaked: 40 bytes, once.

@@ -6,6 +6,7 @@
 
 use crate::header::Header;
 use crate::stack::Stack;
+use crate::thread_pointer;
 use std::backtrace::Backtrace;
 use std::cell::Cell;
 use std::ptr::NonNull;
@@ -62,6 +63,25 @@ impl Coroutine {
             corosensei::CoroutineResult::Yield(outcome) => outcome,
             corosensei::CoroutineResult::Return(()) => Outcome::Done,
         }
+    }
+
+    /// [`Coroutine::resume`] to a green thread with thread-local storage of its own, at `pointer`.
+    ///
+    /// Never inlined, and it touches no thread-local: the compiler may keep an address of one.
+    ///
+    /// # Safety
+    ///
+    /// `pointer` is that storage's thread pointer.
+    #[inline(never)]
+    pub(crate) unsafe fn resume_with(&mut self, pointer: usize, resume: Resume) -> Outcome {
+        let own = thread_pointer::get();
+        // SAFETY: by the caller's word the storage is this green thread's; `resume` does not unwind
+        // (`Coroutine::new`), so that the worker's own is back at the end.
+        unsafe { thread_pointer::set(pointer) };
+        let outcome = self.resume(resume);
+        // SAFETY: it is the one that this OS thread had before.
+        unsafe { thread_pointer::set(own) };
+        outcome
     }
 
     /// Gives the stack back after [`Outcome::Done`].

@@ -1,10 +1,11 @@
-//! `Extra`: what only few green threads have, behind one pointer of the header: locals, and a place
-//! in a pool.
+//! `Extra`: what only few green threads have, behind one pointer of the header: locals, a place in a
+//! pool, and thread-local storage of their own.
 
 use crate::context;
 use crate::header::Header;
 use crate::locals::Locals;
 use crate::pool::Member;
+use crate::storage::Storage;
 use std::ptr;
 
 #[derive(Debug, Default)]
@@ -12,6 +13,8 @@ pub(crate) struct Extra {
     pub(crate) locals: Locals,
     /// Left at the end of the green thread.
     pub(crate) member: Option<Member>,
+    /// Of a full green thread, until it is retired.
+    pub(crate) storage: Option<Storage>,
 }
 
 /// Gives `header`, which has none yet, what it is to start with.
@@ -28,6 +31,24 @@ pub(crate) fn current() -> *mut Extra {
         give(header, Box::default());
     }
     header.extra.get()
+}
+
+/// The storage of a green thread, if it is a full one.
+#[inline]
+pub(crate) fn storage(header: &Header) -> Option<&Storage> {
+    if !header.full.get() {
+        return None;
+    }
+    // SAFETY: not null, it is the header's own box; the storage stays in it until the green thread
+    // is retired.
+    unsafe { header.extra.get().as_ref() }?.storage.as_ref()
+}
+
+/// Takes the storage out of a green thread that has ended.
+pub(crate) fn take_storage(header: &Header) -> Option<Storage> {
+    header.full.set(false);
+    // SAFETY: as in `take_member`.
+    unsafe { header.extra.get().as_mut() }?.storage.take()
 }
 
 /// Takes the place in a pool out, which is left by dropping it.

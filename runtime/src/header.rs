@@ -42,6 +42,8 @@ pub(crate) struct Header {
     pub(crate) class: Cell<SizeClass>,
     /// It has just accepted a connection: its next spawn is placed by load.
     pub(crate) spread: Cell<bool>,
+    /// It has thread-local storage of its own.
+    pub(crate) full: Cell<bool>,
     /// Where a switch to it will touch its stack; null while it has none.
     pub(crate) stack_top: Cell<*const u8>,
     pub(crate) yielder: YielderCell,
@@ -137,6 +139,7 @@ impl Header {
             shields: Cell::new(0),
             class: Cell::default(),
             spread: Cell::new(false),
+            full: Cell::new(false),
             stack_top: Cell::new(ptr::null()),
             yielder: Cell::new(ptr::null()),
             coroutine: UnsafeCell::new(None),
@@ -221,6 +224,7 @@ impl Header {
         self.interrupted.set(false);
         self.shields.set(0);
         self.spread.set(false);
+        self.full.set(false);
         extra::free(self);
         // SAFETY: nobody else knows the slot.
         unsafe { *self.thread.get() = None };

@@ -53,6 +53,27 @@ fn interrupt(header: &Header, deadline: u64) -> u64 {
     deadline.min(limit.nearest())
 }
 
+/// [`before_wait`] for code that must not be unwound: none if an interrupt is due. A kill stays due,
+/// a timeout counts as thrown. Lets others run first then, since such code may try again for ever.
+pub(crate) fn check(deadline: u64) -> Option<u64> {
+    // SAFETY: slots live for ever, and whoever runs has one in use.
+    let header = unsafe { context::waiter().as_ref() };
+    if std::thread::panicking() {
+        return Some(deadline);
+    }
+    let told = header.teardown.get() != Teardown::None || header.word.has(KILL);
+    let killed = told && header.shields.get() == 0;
+    // SAFETY: `timeout` takes its limit out before its frame ends.
+    let limit = header.limit.get().map(|limit| unsafe { limit.as_ref() });
+    let expired =
+        limit.is_some_and(|limit| limit.nearest() <= clock::now() && limit.expire().is_some());
+    if killed || expired {
+        park::give_way();
+        return None;
+    }
+    Some(deadline.min(limit.map_or(clock::NEVER, Limit::nearest)))
+}
+
 fn deliver_kill(header: &Header, teardown: Teardown) {
     if teardown != Teardown::None {
         // Whoever catches its kill and waits again must not keep the hub from going on.

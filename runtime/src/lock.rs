@@ -17,7 +17,8 @@ const HELD: u32 = 1;
 const CONTENDED: u32 = 2;
 const SPINS: u32 = 100;
 
-pub(crate) struct Lock<T> {
+/// See the module; public for the monkey patch alone.
+pub struct Lock<T> {
     word: AtomicU32,
     value: UnsafeCell<T>,
 }
@@ -27,7 +28,8 @@ pub(crate) struct Lock<T> {
 unsafe impl<T: Send> Sync for Lock<T> {}
 
 impl<T> Lock<T> {
-    pub(crate) const fn new(value: T) -> Self {
+    /// Makes one that is free.
+    pub const fn new(value: T) -> Self {
         Lock {
             word: AtomicU32::new(FREE),
             value: UnsafeCell::new(value),
@@ -35,7 +37,7 @@ impl<T> Lock<T> {
     }
 
     /// Takes the lock. Never held across a switch of green threads, nor while foreign code runs.
-    pub(crate) fn lock(&self) -> Guard<'_, T> {
+    pub fn lock(&self) -> Guard<'_, T> {
         // Acquire pairs with the Release of `Guard::drop`.
         if self
             .word
@@ -79,7 +81,8 @@ impl<T> std::fmt::Debug for Lock<T> {
 }
 
 /// The right to the value, given back on drop.
-pub(crate) struct Guard<'a, T> {
+#[expect(missing_debug_implementations, reason = "public for the monkey patch alone")]
+pub struct Guard<'a, T> {
     lock: &'a Lock<T>,
 }
 

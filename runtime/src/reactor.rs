@@ -58,6 +58,8 @@ pub(crate) struct Registration {
     fd: Cell<RawFd>,
     /// How many sources use it. Under the lock of `Outside::registrations`, as `fd` is.
     sources: Cell<usize>,
+    /// One of those is the descriptor itself, which has no source: see [`Outside::adopt`].
+    adopted: Cell<bool>,
     /// There is nothing to read until the next event. Its own worker's, as the queues are.
     pub(crate) drained: Cell<bool>,
     /// The other side has ended or failed: there may be no further event.
@@ -159,7 +161,7 @@ fn dispatch(token: Token, event: &mio::event::Event) {
     if event.is_read_closed() || ended {
         registration.ended.set(true);
     }
-    if event.is_readable() || event.is_read_closed() || ended {
+    if event.is_readable() || event.is_priority() || event.is_read_closed() || ended {
         registration.readers.wake_all();
     }
     if event.is_writable() || event.is_write_closed() || ended {
@@ -182,6 +184,7 @@ impl Registration {
             generation: AtomicU32::new(0),
             fd: Cell::new(-1),
             sources: Cell::new(0),
+            adopted: Cell::new(false),
             drained: Cell::new(false),
             ended: Cell::new(false),
             readers: WaitQueue::default(),
@@ -206,6 +209,38 @@ impl Outside {
 
     /// Makes `fd` known to this reactor, whose worker, `home`, is the caller.
     pub(crate) fn register(&self, home: usize, fd: RawFd) -> io::Result<NonNull<Registration>> {
+        self.register_for(home, fd, |_| true)
+    }
+
+    /// [`Outside::register`] for a descriptor without a source, until [`Outside::forget`]. To be
+    /// called before each wait: the descriptor may have been closed and opened behind our back, so
+    /// the kernel is told again. If it is ready by now, there will be an event.
+    pub(crate) fn adopt(&self, home: usize, fd: RawFd) -> io::Result<NonNull<Registration>> {
+        self.register_for(home, fd, |registration| !registration.adopted.replace(true))
+    }
+
+    /// Ends what `adopt` began, if it did. On any thread.
+    pub(crate) fn forget(&self, fd: RawFd) {
+        let mut registrations = self.registrations.lock();
+        let known = usize::try_from(fd)
+            .ok()
+            .and_then(|index| registrations.used.get(index)?.as_ref());
+        let Some(known) = known.map(|used| used.0) else {
+            return;
+        };
+        // SAFETY: registrations live for ever.
+        if unsafe { known.as_ref() }.adopted.replace(false) {
+            self.release(&mut registrations, known);
+        }
+    }
+
+    /// `is_source`: is it one more use of the registration?
+    fn register_for(
+        &self,
+        home: usize,
+        fd: RawFd,
+        is_source: impl FnOnce(&Registration) -> bool,
+    ) -> io::Result<NonNull<Registration>> {
         let mut registrations = self.registrations.lock();
         let index = usize::try_from(fd).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
         if registrations.used.len() <= index {
@@ -226,7 +261,8 @@ impl Outside {
         shared.drained.set(false);
         shared.ended.set(false);
         shared.fd.set(fd);
-        shared.sources.set(shared.sources.get() + 1);
+        let sources = shared.sources.get() + usize::from(is_source(shared));
+        shared.sources.set(sources);
         registrations.used[index] = Some(Free(registration));
         Ok(registration)
     }
@@ -234,7 +270,7 @@ impl Outside {
     /// What is known may have been closed and opened again behind our back, and what is unknown may
     /// be left from an owner who leaked it.
     fn tell_kernel(&self, fd: RawFd, token: Token, known: bool) -> io::Result<()> {
-        let both = Interest::READABLE | Interest::WRITABLE;
+        let both = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
         let mut fd = SourceFd(&fd);
         let (first, second) = if known {
             (
@@ -258,7 +294,10 @@ impl Outside {
 
     /// Ends one source's use; after the last one the reactor forgets the descriptor. On any thread.
     pub(crate) fn deregister(&self, registration: NonNull<Registration>) {
-        let mut registrations = self.registrations.lock();
+        self.release(&mut self.registrations.lock(), registration);
+    }
+
+    fn release(&self, registrations: &mut Registrations, registration: NonNull<Registration>) {
         // SAFETY: registrations live for ever.
         let shared = unsafe { registration.as_ref() };
         shared.sources.set(shared.sources.get() - 1);

@@ -112,6 +112,18 @@ pub(crate) fn at(home: usize) -> &'static Remote {
     unsafe { HOMES[home].load(Ordering::Acquire).as_ref() }.expect("a green thread's home exists")
 }
 
+/// Visits all remotes that there are.
+pub(crate) fn for_each(mut visit: impl FnMut(&Remote)) {
+    // The lock keeps them from being discarded.
+    let free = FREE.lock();
+    for home in &HOMES[..free.1] {
+        // SAFETY: null, or a remote that nobody discards meanwhile.
+        if let Some(remote) = unsafe { home.load(Ordering::Acquire).as_ref() } {
+            visit(remote);
+        }
+    }
+}
+
 /// Hands a wake-up of `header` to its home. Only who got `Unpark::Deliver` calls it.
 pub(crate) fn deliver(home: usize, header: NonNull<Header>) {
     let remote = at(home);

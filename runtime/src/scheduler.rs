@@ -17,6 +17,7 @@
 
 use crate::clock;
 use crate::config::Config;
+use crate::foreign;
 use crate::futex;
 use crate::idle::{Idle, MAX_WORKERS};
 use crate::lock::Lock;
@@ -49,6 +50,11 @@ static START: Lock<()> = Lock::new(());
 impl Scheduler {
     /// The scheduler, whose workers are started at the first call.
     pub(crate) fn get() -> io::Result<&'static Scheduler> {
+        if foreign::is_forked() {
+            let what = "a spawn in a forked child process, which has no workers: \
+                        only exec or _exit may follow a fork";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, what));
+        }
         match Self::running() {
             Some(scheduler) => Ok(scheduler),
             None => Self::start_if_needed(&Config::from_environment()?),

@@ -17,6 +17,7 @@ use crate::pool::Permit;
 use crate::remote::Unstarted;
 use crate::scheduler::Scheduler;
 use crate::stack::{self, Label, SizeClass};
+use crate::storage::Storage;
 use crate::thread::{self, Thread};
 use crate::word::{BODY, CANCELLER, HANDLE, KILL, NOWHERE, UNSTARTED, WATCHED};
 use crate::worker::Worker;
@@ -134,6 +135,7 @@ pub struct Builder {
     stack_size: Option<usize>,
     /// The right to be a member of a pool.
     permit: Option<Permit>,
+    own_tls: Option<bool>,
 }
 
 impl Builder {
@@ -160,6 +162,23 @@ impl Builder {
     /// as far as it is touched.
     pub fn stack_size(mut self, bytes: usize) -> Builder {
         self.stack_size = Some(bytes);
+        self
+    }
+
+    /// Gives it thread-locals of its own (`true`: a *full* green thread, which to any library is a
+    /// thread), or lets it share those of its worker (`false`: a *light* one).
+    ///
+    /// Light ones are the default until [`monkey::patch_all`] is called, full ones afterwards. A
+    /// full one costs more: see [`monkey`]. Its thread-locals start with their first values; their
+    /// destructors run at its end, on its own stack, and may wait.
+    ///
+    /// `spawn` fails with `Unsupported` if the monkey patch is not in the program or nothing was
+    /// patched yet, and with what the system says when no storage can be made.
+    ///
+    /// [`monkey`]: https://docs.rs/greenloop/latest/greenloop/monkey/
+    /// [`monkey::patch_all`]: https://docs.rs/greenloop/latest/greenloop/monkey/fn.patch_all.html
+    pub fn own_tls(mut self, own: bool) -> Builder {
+        self.own_tls = Some(own);
         self
     }
 
@@ -290,6 +309,7 @@ impl Builder {
             Some(bytes) => SizeClass::for_size(bytes)?,
             None => config::default_stack()?,
         };
+        let storage = Storage::for_new(self.own_tls)?;
         match worker {
             Some(worker) => worker.stacks().credit(class)?,
             None => stack::credit(class)?,
@@ -301,21 +321,28 @@ impl Builder {
         let header = header.inspect_err(|_| refund(worker, class))?;
         // SAFETY: the slot is new and known to nobody else.
         unsafe { header.as_ref() }.class.set(class);
-        give_extra(header, locals, self.permit);
+        give_extra(header, locals, storage, self.permit);
         Ok(header)
     }
 }
 
 /// Gives a new one what it is to start with; from here on it can be killed through its pool.
-pub(crate) fn give_extra(slot: NonNull<Header>, locals: Option<Locals>, permit: Option<Permit>) {
-    if locals.is_none() && permit.is_none() {
+pub(crate) fn give_extra(
+    slot: NonNull<Header>,
+    locals: Option<Locals>,
+    storage: Option<Storage>,
+    permit: Option<Permit>,
+) {
+    if locals.is_none() && storage.is_none() && permit.is_none() {
         return;
     }
     // SAFETY: slots live for ever.
     let header = unsafe { slot.as_ref() };
+    header.full.set(storage.is_some());
     let mut extra = Box::new(Extra {
         locals: locals.unwrap_or_default(),
         member: None,
+        storage,
     });
     let Some(permit) = permit else {
         return extra::give(header, extra);
@@ -413,6 +440,25 @@ pub(crate) unsafe fn free_slot(slot: NonNull<Header>) {
 ///
 /// Called once, for a started header, on the stack that it was given.
 pub(crate) unsafe fn body(slot: NonNull<Header>) {
+    // SAFETY: slots live for ever.
+    if let Some(storage) = extra::storage(unsafe { slot.as_ref() }) {
+        // SAFETY: the worker has switched to it with this stack, which is new.
+        unsafe { storage.begin() };
+    }
+    // SAFETY: the caller's word.
+    unsafe { live(slot) };
+    // SAFETY: slots live for ever, and this one is in use until the worker has retired it.
+    if unsafe { slot.as_ref() }.full.get() {
+        context::leave();
+    }
+}
+
+/// [`body`], with its thread-locals in place.
+///
+/// # Safety
+///
+/// As for `body`.
+unsafe fn live(slot: NonNull<Header>) {
     let _abort = abort::OnUnwind("the last frame of a green thread");
     // SAFETY: the slot is in use until the worker has retired it.
     let header = unsafe { slot.as_ref() };
@@ -421,8 +467,18 @@ pub(crate) unsafe fn body(slot: NonNull<Header>) {
     let end = if killed { body.cancel } else { body.run };
     // SAFETY: the room holds the closure, of which `body` knows the type.
     unsafe { end(header) };
-    locals::end(header);
+    end_locals(header);
     finish(header);
+}
+
+/// Drops the values that are local to a green thread, on its own stack: ours, then those of its
+/// thread-local storage.
+fn end_locals(header: &Header) {
+    locals::end(header);
+    if let Some(storage) = extra::storage(header) {
+        // SAFETY: if it has begun, the green thread runs now, at its end, and this is its frame.
+        unsafe { storage.end() };
+    }
 }
 
 /// Announces the end of a green thread, or of a job of the blocking pool, whose result has been
@@ -435,7 +491,7 @@ pub(crate) fn finish(header: &Header) {
         // SAFETY: the room holds the result, and with the handle gone, for good, it is ours.
         unsafe { (body.drop_result)(header) };
         // It may have made new ones.
-        locals::end(header);
+        end_locals(header);
         header.word.finish()
     });
     if before.has(WATCHED) {

@@ -3,6 +3,7 @@
 
 use super::Worker;
 use crate::coroutine::{Coroutine, Outcome, Resume};
+use crate::extra;
 use crate::header::{Header, Teardown};
 use crate::spawn;
 use crate::word::BODY;
@@ -39,10 +40,12 @@ impl Worker {
         self.context.green.set(Some(NonNull::from(header)));
         // SAFETY: it lives here and does not run, so this is the only reference to its coroutine.
         let coroutine = unsafe { &mut *header.coroutine.get() };
-        let outcome = coroutine
-            .as_mut()
-            .expect("a started one has a coroutine")
-            .resume(resume);
+        let coroutine = coroutine.as_mut().expect("a started one has a coroutine");
+        let outcome = match extra::storage(header) {
+            None => coroutine.resume(resume),
+            // SAFETY: it is this green thread's own storage, which it alone uses.
+            Some(storage) => unsafe { coroutine.resume_with(storage.pointer(), resume) },
+        };
         self.context.green.set(None);
         outcome
     }
@@ -79,6 +82,9 @@ impl Worker {
         // stack again.
         unsafe { stack.set_label(header.label.get()) };
         header.stack_top.set(stack.prefetch_address());
+        if let Some(storage) = extra::storage(header) {
+            storage.set_home(&self.context);
+        }
         let coroutine = Coroutine::new(stack, next, spawn::body);
         // SAFETY: it has started here and does not run yet: nobody else touches the field.
         unsafe { *header.coroutine.get() = Some(coroutine) };
@@ -97,6 +103,7 @@ impl Worker {
         let stack = coroutine.expect("it ran").into_stack();
         // SAFETY: null is allowed.
         unsafe { stack.set_label(std::ptr::null()) };
+        drop(extra::take_storage(header));
         let class = header.class.get();
         let mut stacks = self.stacks.borrow_mut();
         stacks.put(stack);

@@ -1,0 +1,295 @@
+//! `Donor`: a block of thread-local storage, and the OS thread that it was made for.
+//!
+//! The C library makes such blocks for its threads only. So a thread is started by its public
+//! interface, says where its storage lies, and sleeps for ever; green threads use the storage, one
+//! after another. Its kernel thread keeps the thread's number taken, by which the C library tells
+//! owners of mutexes apart.
+//!
+//! Rejected, though it would save the sleeping kernel thread (about 20 KiB): a thread that leaves by
+//! the bare `exit` call. Its number may be given to another one, which then enters a recursive
+//! mutex that this one holds. And `_dl_allocate_tls`, which leaves half of a thread's block
+//! uninitialised.
+
+use crate::destructors::{self, Destructor, Destructors};
+use crate::image;
+use crate::kernel;
+use greenloop_runtime::foreign::{self, Block, Lock};
+use libc::{c_int, c_void, pthread_attr_t, pthread_t};
+use std::cell::{Cell, RefCell};
+use std::ffi::CStr;
+use std::io;
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+/// How many unused blocks are kept.
+const SPARE: usize = 1024;
+
+#[derive(Debug)]
+pub(crate) struct Donor {
+    thread: Cell<pthread_t>,
+    /// The thread pointer; 0 until the thread has said it.
+    pointer: AtomicUsize,
+    /// 1 as soon as the thread is to end.
+    released: AtomicU32,
+    /// A green thread has used it before. This and the destructors belong to its current user.
+    used: Cell<bool>,
+    destructors: RefCell<Destructors>,
+}
+
+// SAFETY: what is not atomic is touched by its current user alone, and by whoever makes it or takes
+// it back, who know of no other.
+unsafe impl Sync for Donor {}
+// SAFETY: as above.
+unsafe impl Send for Donor {}
+
+thread_local! {
+    /// The block that the calling green thread runs on; null on an OS thread.
+    static CURRENT: Cell<*const Donor> = const { Cell::new(ptr::null()) };
+}
+
+static POOL: Lock<Vec<&'static Donor>> = Lock::new(Vec::new());
+
+/// The block that the caller runs on; none on an OS thread or a light green thread.
+pub(crate) fn current() -> Option<&'static Donor> {
+    // SAFETY: donors are leaked, and freed only after their last use.
+    unsafe { CURRENT.get().as_ref() }
+}
+
+/// Takes a block, from the pool if there is one.
+pub(crate) fn take() -> io::Result<&'static dyn Block> {
+    let spare = POOL.lock().pop();
+    match spare {
+        Some(donor) => Ok(donor),
+        None => Ok(Donor::start()?),
+    }
+}
+
+// SAFETY: the donor's thread has blocked all signals and sleeps in a system call until `put_back`
+// lets it end, which nobody can do before the block's user.
+unsafe impl Block for Donor {
+    fn pointer(&self) -> usize {
+        self.pointer.load(Ordering::Relaxed)
+    }
+
+    unsafe fn begin(&self) {
+        if self.used.replace(true) {
+            // SAFETY: by the caller's word the block has no user; the last one's destructors have
+            // run, but whatever ran after them may have left something, as an allocator does.
+            unsafe {
+                self.end();
+                image::reset();
+            }
+        }
+        CURRENT.set(self);
+    }
+
+    unsafe fn end(&self) {
+        loop {
+            let next = self.destructors.borrow_mut().pop();
+            let Some((destructor, value)) = next else {
+                break;
+            };
+            // SAFETY: the contract of its registration: called once, with that value, at the end of
+            // its thread.
+            unsafe { destructor(value) };
+        }
+        // SAFETY: by the caller's word the green thread is at its end.
+        unsafe { destructors::clear_keys() };
+    }
+
+    unsafe fn put_back(&'static self) {
+        let mut pool = POOL.lock();
+        let full = pool.len() >= SPARE;
+        if !full {
+            pool.push(self);
+        }
+        drop(pool);
+        if full {
+            self.release();
+        }
+    }
+}
+
+impl Donor {
+    pub(crate) fn push_destructor(&self, destructor: Destructor, value: *mut c_void) {
+        self.destructors.borrow_mut().push(destructor, value);
+    }
+
+    /// Starts a thread, and waits until its storage is there.
+    fn start() -> io::Result<&'static Donor> {
+        let donor: &'static Donor = Box::leak(Box::new(Donor {
+            thread: Cell::new(0),
+            pointer: AtomicUsize::new(0),
+            released: AtomicU32::new(0),
+            used: Cell::new(false),
+            destructors: RefCell::default(),
+        }));
+        let result = with_signals_blocked(|| donor.create());
+        if result != 0 {
+            // SAFETY: leaked above, and there is no thread that knows it.
+            drop(unsafe { Box::from_raw(ptr::from_ref(donor).cast_mut()) });
+            let cause = io::Error::from_raw_os_error(result);
+            let what = format!(
+                "no more thread-local storage for full green threads: each needs a kernel thread \
+                 (ulimit -u, kernel.threads-max, the pids limit of a container): {cause}"
+            );
+            return Err(io::Error::new(cause.kind(), what));
+        }
+        while donor.pointer.load(Ordering::Acquire) == 0 {
+            // It takes some microseconds.
+            // SAFETY: without arguments.
+            unsafe { kernel::call(libc::SYS_sched_yield, []) };
+        }
+        Ok(donor)
+    }
+
+    fn create(&'static self) -> c_int {
+        let mut attributes = MaybeUninit::<pthread_attr_t>::uninit();
+        // SAFETY: initialised by the first call, and destroyed by the last; the donor is leaked.
+        unsafe {
+            libc::pthread_attr_init(attributes.as_mut_ptr());
+            let size = smallest_stack(attributes.as_ptr());
+            libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), size);
+            libc::pthread_attr_setguardsize(attributes.as_mut_ptr(), 0);
+            let donor = ptr::from_ref(self).cast_mut().cast();
+            let result =
+                libc::pthread_create(self.thread.as_ptr(), attributes.as_ptr(), donate, donor);
+            libc::pthread_attr_destroy(attributes.as_mut_ptr());
+            result
+        }
+    }
+
+    /// Lets the thread end, and frees the block with it.
+    fn release(&'static self) {
+        self.released.store(1, Ordering::Release);
+        let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+        // SAFETY: a wake-up by address; the thread is joined once, here, after its last use; nobody
+        // knows the donor any more.
+        unsafe {
+            let word = self.released.as_ptr().expose_provenance();
+            kernel::call(libc::SYS_futex, [word, operation as usize, 1]);
+            libc::pthread_join(self.thread.get(), ptr::null_mut());
+            drop(Box::from_raw(ptr::from_ref(self).cast_mut()));
+        }
+    }
+}
+
+/// A donor's thread: says where its storage is, and sleeps until it is released.
+extern "C" fn donate(donor: *mut c_void) -> *mut c_void {
+    // SAFETY: `create` passes a leaked donor, which is freed only after this thread has been joined.
+    let donor: &'static Donor = unsafe { &*donor.cast() };
+    block_all_but_the_c_librarys_signals();
+    forget_rseq();
+    donor
+        .pointer
+        .store(foreign::thread_pointer(), Ordering::Release);
+    let operation = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
+    while donor.released.load(Ordering::Acquire) == 0 {
+        let word = donor.released.as_ptr().expose_provenance();
+        // SAFETY: the word outlives the wait; no timeout.
+        unsafe { kernel::call(libc::SYS_futex, [word, operation as usize, 0, 0]) };
+    }
+    ptr::null_mut()
+}
+
+/// A process's signals are not for a thread with a stack this small, nor is a cancellation meant for
+/// a green thread. glibc's SIGSETXID (33) alone gets through: `setuid` waits for every thread.
+fn block_all_but_the_c_librarys_signals() {
+    const SIGSETXID: u32 = 33;
+    let set: u64 = !(1 << (SIGSETXID - 1));
+    let set = (&raw const set).expose_provenance();
+    // SAFETY: a valid set of 64 signals; the old one is not asked for. Past the C library, which
+    // would let its own two through.
+    unsafe {
+        kernel::call(
+            libc::SYS_rt_sigprocmask,
+            [libc::SIG_SETMASK as usize, set, 0, 8],
+        )
+    };
+}
+
+/// Takes the thread's `rseq` area from the kernel, which would write the number of the donor's
+/// processor into it, not of whoever uses the storage: without it the C library asks the kernel.
+fn forget_rseq() {
+    const UNREGISTER: usize = 1;
+    const REGISTRATION_FAILED: u32 = -2i32 as u32;
+    // glibc's signature on x86_64 and aarch64.
+    let signature = if cfg!(target_arch = "x86_64") {
+        0x5305_3053
+    } else {
+        0xd428_bc00u32
+    };
+    // SAFETY: the names are C strings. The C library exports both, or neither.
+    let (offset, size) = unsafe {
+        (
+            symbol(c"__rseq_offset").cast::<isize>(),
+            symbol(c"__rseq_size").cast::<u32>(),
+        )
+    };
+    if offset.is_null() || size.is_null() {
+        return;
+    }
+    // SAFETY: constants of the C library's.
+    let (area, size) = unsafe {
+        (
+            foreign::thread_pointer().wrapping_add_signed(*offset),
+            *size,
+        )
+    };
+    for size in [32, size as usize] {
+        // SAFETY: it ends the use of an area that the C library has registered, or fails.
+        let result =
+            unsafe { kernel::call(libc::SYS_rseq, [area, size, UNREGISTER, signature as usize]) };
+        if result == 0 {
+            let cpu_id = ptr::with_exposed_provenance_mut::<u32>(area + 4);
+            // SAFETY: `cpu_id` is the second word of the area, which the kernel no longer writes to.
+            unsafe { cpu_id.write_volatile(REGISTRATION_FAILED) };
+            return;
+        }
+    }
+}
+
+/// The least that a thread of this program needs: its thread-locals lie on its stack, too.
+///
+/// # Safety
+///
+/// `attributes` is initialised.
+unsafe fn smallest_stack(attributes: *const pthread_attr_t) -> usize {
+    type MinStack = unsafe extern "C" fn(*const pthread_attr_t) -> usize;
+    /// For `donate` itself.
+    const OWN: usize = 4096;
+    // SAFETY: the name is a C string.
+    let function = unsafe { symbol(c"__pthread_get_minstack") };
+    let least = if function.is_null() {
+        // SAFETY: without memory.
+        let least = unsafe { libc::sysconf(libc::_SC_THREAD_STACK_MIN) };
+        usize::try_from(least).unwrap_or(0).max(64 << 10)
+    } else {
+        // SAFETY: std calls it so as well; by the caller's word the attributes are valid.
+        unsafe { std::mem::transmute::<*const c_void, MinStack>(function)(attributes) }
+    };
+    (least + OWN).next_multiple_of(4096)
+}
+
+/// # Safety
+///
+/// `name` is a C string.
+unsafe fn symbol(name: &CStr) -> *const c_void {
+    // SAFETY: as the caller says.
+    unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }
+}
+
+/// Runs `f` with all signals blocked, so that a thread that it starts blocks them from its birth.
+fn with_signals_blocked<R>(f: impl FnOnce() -> R) -> R {
+    let (mut all, mut before) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+    // SAFETY: both sets are initialised before they are read.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+    }
+    let result = f();
+    // SAFETY: filled by the call above.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), ptr::null_mut()) };
+    result
+}

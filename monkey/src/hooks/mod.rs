@@ -1,0 +1,4 @@
+//! The symbols, a file for each family of calls.
+
+mod socket;
+mod time;

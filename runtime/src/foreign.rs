@@ -1,0 +1,214 @@
+//! `foreign`: what code that interposes the C library's calls needs of the runtime.
+//!
+//! For the crate greenloop-monkey; no part of the public interface. Here a wait never unwinds, since
+//! there may be frames of C above it: it says that it was interrupted.
+
+use crate::abort;
+use crate::clock;
+use crate::context;
+use crate::header::Wait;
+use crate::interrupt;
+use crate::park::{self, Unparker};
+use crate::remote;
+use crate::thread_pointer;
+use crate::wait_queue::{WaitQueue, Waiter};
+use std::io;
+use std::ops::RangeInclusive;
+use std::os::fd::RawFd;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+pub use crate::lock::{Guard, Lock};
+pub use crate::storage::{Block, Maker, make_default, offer};
+
+/// A deadline that never comes.
+pub const NEVER: u64 = clock::NEVER;
+
+/// The moment that lies `after` from now, in nanoseconds of the monotonic clock.
+pub fn deadline(after: Duration) -> u64 {
+    clock::deadline(after)
+}
+
+/// The time of the monotonic clock, in nanoseconds.
+pub fn now() -> u64 {
+    clock::now()
+}
+
+/// Is the caller a full green thread, and not inside of the runtime's own system calls? Then it may
+/// wait in a hook.
+#[inline]
+pub fn may_wait() -> bool {
+    context::may_wait_in_hooks()
+}
+
+/// Where the thread-local storage of the running code lies.
+pub fn thread_pointer() -> usize {
+    thread_pointer::get()
+}
+
+/// Wakes one thread, green or not; one that comes too late does nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Waker(Unparker);
+
+impl Waker {
+    /// The waker of the code that calls this.
+    pub fn current() -> Waker {
+        Waker(Unparker::current())
+    }
+
+    /// Makes the thread's current or next [`park`] return.
+    pub fn wake(self) {
+        self.0.unpark();
+    }
+}
+
+/// Ends the process, and says why, past every interposed call.
+pub fn abort(why: std::fmt::Arguments<'_>) -> ! {
+    abort::abort(why)
+}
+
+/// Says how long a wait may last, at most until `deadline`; none if it is not to begin, since its
+/// green thread was killed or has timed out: then others have run meanwhile.
+pub fn before_wait(deadline: u64) -> Option<u64> {
+    interrupt::check(deadline)
+}
+
+/// Waits for a [`Waker`] or `deadline`, on an OS thread too. May return early. Kills have to wait.
+pub fn park(deadline: u64) {
+    park::park_uncancellable(deadline, Wait::Unpark);
+}
+
+/// Lets all others of this worker run first.
+pub fn give_way() {
+    park::give_way();
+}
+
+/// A descriptor, and what it is to be ready for.
+#[derive(Clone, Copy, Debug)]
+pub struct Interest {
+    pub fd: RawFd,
+    pub read: bool,
+    pub write: bool,
+}
+
+/// Parks a green thread until one of the descriptors may be ready, a [`Waker`], or `deadline`; may
+/// return early. Kills have to wait.
+///
+/// # Errors
+///
+/// What the system says of a descriptor that can't be waited for: `EPERM` of one that is always
+/// ready, such as a regular file; `EBADF`.
+pub fn wait_ready(interests: &[Interest], deadline: u64) -> io::Result<()> {
+    if interests.len() <= 2 {
+        let mut places = [const { None }; 4];
+        wait_in(&mut places[..2 * interests.len()], interests, deadline)
+    } else {
+        let mut places: Vec<_> = std::iter::repeat_with(|| None)
+            .take(2 * interests.len())
+            .collect();
+        wait_in(&mut places, interests, deadline)
+    }
+}
+
+/// A place in a queue, given up on drop.
+struct Place {
+    queue: &'static WaitQueue,
+    waiter: Waiter,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // SAFETY: the node is valid, and was put into this queue.
+        unsafe { self.queue.remove(NonNull::from(&self.waiter)) };
+    }
+}
+
+/// Two of `places` for each of `interests`.
+fn wait_in(places: &mut [Option<Place>], interests: &[Interest], deadline: u64) -> io::Result<()> {
+    let (worker, _) = context::green().expect("only green threads wait in hooks");
+    let enter = |place: &mut Option<Place>, queue| {
+        let waiter = Waiter::new(Unparker::current());
+        let place = place.insert(Place { queue, waiter });
+        // SAFETY: the node is new, and stays in the caller's array until its drop takes it out.
+        unsafe { queue.push(NonNull::from(&place.waiter)) };
+    };
+    for (interest, places) in interests.iter().zip(places.chunks_exact_mut(2)) {
+        mark_adopted(interest.fd);
+        let adopted = worker.remote().reactor.adopt(worker.index(), interest.fd)?;
+        // SAFETY: registrations live for ever.
+        let adopted: &'static _ = unsafe { adopted.as_ref() };
+        if interest.read {
+            enter(&mut places[0], &adopted.readers);
+        }
+        if interest.write {
+            enter(&mut places[1], &adopted.writers);
+        }
+    }
+    let _counted = worker.reactor().waiting();
+    park::park_uncancellable(deadline, Wait::Any);
+    Ok(())
+}
+
+const BITS: usize = u64::BITS as usize;
+const WORDS: usize = 1024;
+
+/// The descriptors that a reactor may have adopted, a bit each, so that closing any other is cheap.
+/// Those too great for it always count.
+static ADOPTED: [AtomicU64; WORDS] = [const { AtomicU64::new(0) }; WORDS];
+
+fn mark_adopted(fd: RawFd) {
+    if let Ok(fd) = usize::try_from(fd)
+        && let Some(word) = ADOPTED.get(fd / BITS)
+    {
+        word.fetch_or(1 << (fd % BITS), Ordering::Relaxed);
+    }
+}
+
+/// Makes all reactors forget `fds`, which are about to be closed.
+pub fn forget(fds: RangeInclusive<RawFd>) {
+    let (first, last) = (*fds.start().max(&0) as usize, *fds.end() as usize);
+    for index in first / BITS..=(last / BITS).min(WORDS - 1) {
+        let from = first.saturating_sub(index * BITS).min(BITS);
+        let until = (last + 1 - index * BITS).min(BITS);
+        let ours = (from..until).fold(0, |mask, bit| mask | 1 << bit);
+        if ADOPTED[index].load(Ordering::Relaxed) & ours == 0 {
+            continue;
+        }
+        let mut found = ADOPTED[index].fetch_and(!ours, Ordering::Relaxed) & ours;
+        while found != 0 {
+            forget_one((index * BITS) as RawFd + found.trailing_zeros() as RawFd);
+            found &= found - 1;
+        }
+    }
+    if first == last && last >= WORDS * BITS {
+        forget_one(*fds.end());
+    }
+}
+
+fn forget_one(fd: RawFd) {
+    remote::for_each(|remote| remote.reactor.forget(fd));
+}
+
+/// This process was forked off: it has neither workers nor green threads.
+static FORKED: AtomicBool = AtomicBool::new(false);
+
+/// To be called in a forked child, on its only thread: from now on hooks are plain calls, a wait
+/// aborts, and a spawn fails.
+pub fn end_in_child() {
+    FORKED.store(true, Ordering::Relaxed);
+    context::leave();
+}
+
+pub(crate) fn is_forked() -> bool {
+    FORKED.load(Ordering::Relaxed)
+}
+
+pub(crate) fn deny_after_fork() {
+    if is_forked() {
+        abort::abort(
+            "a wait of greenloop in a forked child process, which has no workers: \
+             only exec or _exit may follow a fork",
+        );
+    }
+}
