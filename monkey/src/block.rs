@@ -24,12 +24,16 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 /// How many unused blocks are kept.
 const SPARE: usize = 1024;
+/// How many are made at once: while one starts, so do the others.
+const BATCH: usize = 4;
 
 #[derive(Debug)]
 pub(crate) struct Donor {
     thread: Cell<pthread_t>,
-    /// The thread pointer; 0 until the thread has said it.
+    /// The thread pointer.
     pointer: AtomicUsize,
+    /// 1 as soon as the thread has said its pointer.
+    ready: AtomicU32,
     /// 1 as soon as the thread is to end.
     released: AtomicU32,
     /// A green thread has used it before. This and the destructors belong to its current user.
@@ -59,10 +63,19 @@ pub(crate) fn current() -> Option<&'static Donor> {
 /// Takes a block, from the pool if there is one.
 pub(crate) fn take() -> io::Result<&'static dyn Block> {
     let spare = POOL.lock().pop();
-    match spare {
-        Some(donor) => Ok(donor),
-        None => Ok(Donor::start()?),
-    }
+    let donor = spare.map_or_else(start_some, Ok)?;
+    donor.wait_until_ready();
+    Ok(donor)
+}
+
+/// Starts some donors; one for the caller, the others for the pool.
+#[cold]
+fn start_some() -> io::Result<&'static Donor> {
+    let first = Donor::start()?;
+    // Whoever needs one that can't be had now will hear of it.
+    let others: Vec<_> = (1..BATCH).map_while(|_| Donor::start().ok()).collect();
+    POOL.lock().extend(others);
+    Ok(first)
 }
 
 // SAFETY: the donor's thread has blocked all signals and sleeps in a system call until `put_back`
@@ -116,11 +129,12 @@ impl Donor {
         self.destructors.borrow_mut().push(destructor, value);
     }
 
-    /// Starts a thread, and waits until its storage is there.
+    /// Starts a thread, whose storage will be there in a moment.
     fn start() -> io::Result<&'static Donor> {
         let donor: &'static Donor = Box::leak(Box::new(Donor {
             thread: Cell::new(0),
             pointer: AtomicUsize::new(0),
+            ready: AtomicU32::new(0),
             released: AtomicU32::new(0),
             used: Cell::new(false),
             destructors: RefCell::default(),
@@ -136,12 +150,13 @@ impl Donor {
             );
             return Err(io::Error::new(cause.kind(), what));
         }
-        while donor.pointer.load(Ordering::Acquire) == 0 {
-            // It takes some microseconds.
-            // SAFETY: without arguments.
-            unsafe { kernel::call(libc::SYS_sched_yield, []) };
-        }
         Ok(donor)
+    }
+
+    fn wait_until_ready(&self) {
+        while self.ready.load(Ordering::Acquire) == 0 {
+            wait(&self.ready);
+        }
     }
 
     fn create(&'static self) -> c_int {
@@ -162,13 +177,12 @@ impl Donor {
 
     /// Lets the thread end, and frees the block with it.
     fn release(&'static self) {
-        self.released.store(1, Ordering::Release);
-        let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
-        // SAFETY: a wake-up by address; the thread is joined once, here, after its last use; nobody
-        // knows the donor any more.
+        // It may not have begun yet.
+        self.wait_until_ready();
+        raise(&self.released);
+        // SAFETY: the thread is joined once, here, after its last use; nobody knows the donor any
+        // more.
         unsafe {
-            let word = self.released.as_ptr().expose_provenance();
-            kernel::call(libc::SYS_futex, [word, operation as usize, 1]);
             libc::pthread_join(self.thread.get(), ptr::null_mut());
             drop(Box::from_raw(ptr::from_ref(self).cast_mut()));
         }
@@ -181,16 +195,32 @@ extern "C" fn donate(donor: *mut c_void) -> *mut c_void {
     let donor: &'static Donor = unsafe { &*donor.cast() };
     block_all_but_the_c_librarys_signals();
     forget_rseq();
-    donor
-        .pointer
-        .store(foreign::thread_pointer(), Ordering::Release);
-    let operation = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
+    let pointer = foreign::thread_pointer();
+    donor.pointer.store(pointer, Ordering::Relaxed);
+    raise(&donor.ready);
     while donor.released.load(Ordering::Acquire) == 0 {
-        let word = donor.released.as_ptr().expose_provenance();
-        // SAFETY: the word outlives the wait; no timeout.
-        unsafe { kernel::call(libc::SYS_futex, [word, operation as usize, 0, 0]) };
+        wait(&donor.released);
     }
     ptr::null_mut()
+}
+
+/// Blocks the OS thread while `word` is 0; may return early. By the bare call: neither a donor nor
+/// who waits for it is to come into a hook.
+fn wait(word: &AtomicU32) {
+    let operation = (libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG) as usize;
+    let word = word.as_ptr().expose_provenance();
+    // SAFETY: the word outlives the wait; no timeout.
+    unsafe { kernel::call(libc::SYS_futex, [word, operation, 0, 0]) };
+}
+
+/// Makes `word` 1, and wakes who waits for it.
+fn raise(word: &AtomicU32) {
+    let operation = (libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG) as usize;
+    // Release pairs with the Acquire of whoever finds it raised.
+    word.store(1, Ordering::Release);
+    let word = word.as_ptr().expose_provenance();
+    // SAFETY: a wake-up by address, which is not dereferenced.
+    unsafe { kernel::call(libc::SYS_futex, [word, operation, i32::MAX as usize]) };
 }
 
 /// A process's signals are not for a thread with a stack this small, nor is a cancellation meant for

@@ -2,6 +2,7 @@
 
 use std::ffi::{c_int, c_void};
 use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// Gives every thread-local of the calling thread that exists by now its first value, those of the C
 /// library and its loader apart: they hold what outlives a thread's user, as the allocator's cache.
@@ -10,14 +11,22 @@ use std::ptr;
 ///
 /// Nothing of the thread's storage is borrowed, and its destructors have run.
 pub(crate) unsafe fn reset() {
-    let mut keep = [
-        module_of(libc::gnu_get_libc_version as *const c_void),
-        module_of(crate::real::loader()),
-    ];
+    let mut keep = kept();
     // SAFETY: `reset_module` gets what it wants.
     unsafe { libc::dl_iterate_phdr(Some(reset_module), (&raw mut keep).cast()) };
     // SAFETY: the calling thread's own locale, which it no longer uses.
     unsafe { libc::uselocale(LC_GLOBAL_LOCALE) };
+}
+
+/// Where the modules whose thread-locals are kept were loaded: the C library, and its loader.
+fn kept() -> [*const c_void; 2] {
+    static KEPT: [AtomicPtr<c_void>; 2] = [const { AtomicPtr::new(ptr::null_mut()) }; 2];
+    if KEPT[1].load(Ordering::Acquire).is_null() {
+        let library = module_of(libc::gnu_get_libc_version as *const c_void);
+        KEPT[0].store(library.cast_mut(), Ordering::Relaxed);
+        KEPT[1].store(module_of(crate::real::loader()).cast_mut(), Ordering::Release);
+    }
+    [0, 1].map(|index| KEPT[index].load(Ordering::Relaxed).cast_const())
 }
 
 /// The process's own locale, of <locale.h>.
