@@ -195,7 +195,7 @@ impl File {
     }
 
     fn is_library(&self) -> bool {
-        let places = ["src/", "runtime/src/", "net/src/"];
+        let places = ["src/", "runtime/src/", "net/src/", "monkey/src/"];
         places.iter().any(|place| self.is_under(place)) && !self.name.ends_with("/tests.rs")
     }
 
