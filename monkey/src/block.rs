@@ -13,9 +13,11 @@
 use crate::destructors::{self, Destructor, Destructors};
 use crate::image;
 use crate::kernel;
-use greenloop_runtime::foreign::{self, Block, Lock};
+use crate::rseq;
+use greenloop_runtime::foreign::{self, Block, Guard, Lock};
 use libc::{c_int, c_void, pthread_attr_t, pthread_t};
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
@@ -60,12 +62,31 @@ pub(crate) fn current() -> Option<&'static Donor> {
     unsafe { CURRENT.get().as_ref() }
 }
 
+/// How many blocks green threads have, begun or not.
+static LENT: Lock<usize> = Lock::new(0);
+
+/// The threads of all blocks.
+static THREADS: Lock<BTreeSet<pthread_t>> = Lock::new(BTreeSet::new());
+
 /// Takes a block, from the pool if there is one.
 pub(crate) fn take() -> io::Result<&'static dyn Block> {
+    *LENT.lock() += 1;
     let spare = POOL.lock().pop();
-    let donor = spare.map_or_else(start_some, Ok)?;
+    let donor = spare.map_or_else(start_some, Ok);
+    let donor = donor.inspect_err(|_| *LENT.lock() -= 1)?;
     donor.wait_until_ready();
     Ok(donor)
+}
+
+/// Keeps further green threads from getting a block until the guard drops, if no more than `lent`
+/// have one.
+pub(crate) fn hold(lent: usize) -> Option<Guard<'static, usize>> {
+    Some(LENT.lock()).filter(|now| **now <= lent)
+}
+
+/// Is it the thread of a block, hence to the program that of a green thread?
+pub(crate) fn is_of_one(thread: pthread_t) -> bool {
+    THREADS.lock().contains(&thread)
 }
 
 /// Starts some donors; one for the caller, the others for the pool.
@@ -121,6 +142,7 @@ unsafe impl Block for Donor {
         if full {
             self.release();
         }
+        *LENT.lock() -= 1;
     }
 }
 
@@ -150,6 +172,7 @@ impl Donor {
             );
             return Err(io::Error::new(cause.kind(), what));
         }
+        THREADS.lock().insert(donor.thread.get());
         Ok(donor)
     }
 
@@ -179,6 +202,7 @@ impl Donor {
     fn release(&'static self) {
         // It may not have begun yet.
         self.wait_until_ready();
+        THREADS.lock().remove(&self.thread.get());
         raise(&self.released);
         // SAFETY: the thread is joined once, here, after its last use; nobody knows the donor any
         // more.
@@ -250,22 +274,8 @@ fn forget_rseq() {
     } else {
         0xd428_bc00u32
     };
-    // SAFETY: the names are C strings. The C library exports both, or neither.
-    let (offset, size) = unsafe {
-        (
-            symbol(c"__rseq_offset").cast::<isize>(),
-            symbol(c"__rseq_size").cast::<u32>(),
-        )
-    };
-    if offset.is_null() || size.is_null() {
+    let Some((area, size)) = rseq::area() else {
         return;
-    }
-    // SAFETY: constants of the C library's.
-    let (area, size) = unsafe {
-        (
-            foreign::thread_pointer().wrapping_add_signed(*offset),
-            *size,
-        )
     };
     for size in [32, size as usize] {
         // SAFETY: it ends the use of an area that the C library has registered, or fails.

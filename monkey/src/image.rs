@@ -1,6 +1,6 @@
 //! The first values of thread-locals: what a new thread would find.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
@@ -32,13 +32,29 @@ fn kept() -> [*const c_void; 2] {
 /// The process's own locale, of <locale.h>.
 const LC_GLOBAL_LOCALE: libc::locale_t = ptr::without_provenance_mut(usize::MAX);
 
-/// Where the module that `address` belongs to was loaded.
+/// Where the module that `address` belongs to was loaded; null if it belongs to none.
 pub(crate) fn module_of(address: *const c_void) -> *const c_void {
+    info_of(address).dli_fbase
+}
+
+/// The file of the module that `address` belongs to; empty if it belongs to none.
+pub(crate) fn file_of(address: *const c_void) -> String {
+    let name = info_of(address).dli_fname;
+    if name.is_null() {
+        return String::new();
+    }
+    // SAFETY: the loader's own string, of a loaded module.
+    unsafe { CStr::from_ptr(name) }
+        .to_string_lossy()
+        .into_owned()
+}
+
+fn info_of(address: *const c_void) -> libc::Dl_info {
     // SAFETY: plain data, for which zeros are valid.
     let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };
     // SAFETY: any address may be asked for.
     unsafe { libc::dladdr(address, &mut info) };
-    info.dli_fbase
+    info
 }
 
 /// # Safety

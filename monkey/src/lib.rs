@@ -6,27 +6,53 @@
 //! the others) is called; until then, and on every OS thread and light green thread afterwards, they
 //! are the plain calls.
 
-#[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
+#[cfg(patchable)]
 mod block;
-#[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
+#[cfg(patchable)]
+mod check;
+#[cfg(not(patchable))]
+#[path = "elsewhere.rs"]
+mod check;
+#[cfg(patchable)]
 mod descriptor;
-#[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
+#[cfg(patchable)]
 mod destructors;
-#[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
+mod error;
+#[cfg(patchable)]
 mod hooks;
-#[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
+#[cfg(patchable)]
 mod image;
-#[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
+#[cfg(patchable)]
 mod kernel;
-#[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
+#[cfg(patchable)]
 mod lot;
+#[cfg(patchable)]
+mod mode;
+#[cfg(patchable)]
+mod observe;
+#[cfg(patchable)]
+mod offload;
+#[cfg(patchable)]
+mod own;
+#[cfg_attr(not(patchable), allow(dead_code))] // nobody calls a hook there
 mod patch;
-#[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
+#[cfg(patchable)]
+mod probe;
+#[cfg(patchable)]
 mod real;
+#[cfg(patchable)]
+mod rseq;
+#[cfg(patchable)]
+mod vectors;
 
-pub use patch::{Group, PatchError, Patched, is_patched, patch_all};
+pub use error::{PatchError, PatchErrorKind};
+pub use patch::{
+    Group, Patched, is_patched, patch_all, patch_dns, patch_fs, patch_process, patch_socket,
+    patch_sync, patch_time,
+};
 
 /// Ends the process for a reason that is no bug of this crate's.
+#[cfg(patchable)]
 #[cold]
 fn abort(why: std::fmt::Arguments<'_>) -> ! {
     greenloop_runtime::foreign::abort(why)

@@ -40,6 +40,8 @@ struct Node {
     bits: u32,
     waker: Waker,
     queued: Cell<bool>,
+    /// The bits of the wake-up that has found it.
+    woken_by: Cell<u32>,
     before: Cell<Option<NonNull<Node>>>,
     after: Cell<Option<NonNull<Node>>>,
 }
@@ -116,13 +118,31 @@ pub(crate) fn wake_all(key: Key) -> usize {
     wake(key, usize::MAX, ANY)
 }
 
-/// Those of `fds` that somebody may wait for.
-pub(crate) fn descriptors_within(fds: RangeInclusive<i32>) -> Vec<i32> {
+/// May somebody wait for `key`? A hint: for another key, or not any more.
+pub(crate) fn is_waited_for(key: Key) -> bool {
+    bucket(key).waiting.load(Ordering::Relaxed) != 0
+}
+
+/// Wakes those who wait for the end of one of `fds`. For a single one nothing is allocated.
+pub(crate) fn wake_descriptors(fds: RangeInclusive<i32>, bits: u32) {
     if fds.start() == fds.end() {
-        return vec![*fds.start()];
+        wake(Key::Descriptor(*fds.start()), usize::MAX, bits);
+        return;
     }
+    for fd in descriptors_within(&fds) {
+        wake(Key::Descriptor(fd), usize::MAX, bits);
+    }
+}
+
+/// Those of `fds` that somebody waits for.
+fn descriptors_within(fds: &RangeInclusive<i32>) -> Vec<i32> {
+    // As in `wake`.
+    fence(Ordering::SeqCst);
     let mut found = Vec::new();
     for bucket in &LOT {
+        if bucket.waiting.load(Ordering::Relaxed) == 0 {
+            continue;
+        }
         let queue = bucket.queue.lock();
         let mut next = queue.first.get();
         while let Some(at) = next {
@@ -151,6 +171,7 @@ impl Place {
             bits,
             waker: Waker::current(),
             queued: Cell::new(false),
+            woken_by: Cell::new(0),
             before: Cell::new(None),
             after: Cell::new(None),
         })
@@ -191,6 +212,11 @@ impl Place {
         }
         queued
     }
+
+    /// The bits of the wake-up that has come for it. To be asked after [`Place::leave`].
+    pub(crate) fn woken_by(&self) -> u32 {
+        self.0.woken_by.get()
+    }
 }
 
 impl Drop for Place {
@@ -219,6 +245,7 @@ impl Bucket {
             let node = unsafe { at.as_ref() };
             if node.key == key && node.bits & bits != 0 {
                 let waker = node.waker;
+                node.woken_by.set(bits);
                 queue.remove(at);
                 self.waiting.fetch_sub(1, Ordering::Relaxed);
                 return Some(waker);

@@ -75,25 +75,45 @@ impl<F: Copy> Real<F> {
 
 /// Defines a symbol of the C library: `hook!(name(real; arguments) -> type { … })`. Inside of the
 /// body, `real` is the definition behind this one.
+///
+/// Its name has to be in `NAMES` of `hooks/mod.rs`, by which the self-check knows it.
 macro_rules! hook {
-    ($(#[$attribute:meta])* $name:ident($real:ident; $($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
+    (
+        $(#[$attribute:meta])*
+        $name:ident($real:ident; $($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)?
+        $body:block
+    ) => {
         hook!($(#[$attribute])* $name[None]($real; $($argument: $type),*) $(-> $result)? $body);
     };
-    ($(#[$attribute:meta])* $name:ident@$version:literal($real:ident; $($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
-        hook!($(#[$attribute])* $name[Some($version)]($real; $($argument: $type),*) $(-> $result)? $body);
+    (
+        $(#[$attribute:meta])*
+        $name:ident@$version:literal($real:ident; $($argument:ident: $type:ty),* $(,)?)
+        $(-> $result:ty)?
+        $body:block
+    ) => {
+        hook!(
+            $(#[$attribute])*
+            $name[Some($version)]($real; $($argument: $type),*) $(-> $result)?
+            $body
+        );
     };
-    ($(#[$attribute:meta])* $name:ident[$version:expr]($real:ident; $($argument:ident: $type:ty),*) $(-> $result:ty)? $body:block) => {
+    (
+        $(#[$attribute:meta])*
+        $name:ident[$version:expr]($real:ident; $($argument:ident: $type:ty),*) $(-> $result:ty)?
+        $body:block
+    ) => {
         $(#[$attribute])*
         ///
         /// # Safety
         ///
         /// The C library's contract of the function of this name.
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $name($($argument: $type),*) $(-> $result)? {
-            type Function = unsafe extern "C" fn($($type),*) $(-> $result)?;
+        pub(crate) unsafe extern "C-unwind" fn $name($($argument: $type),*) $(-> $result)? {
+            type Function = unsafe extern "C-unwind" fn($($type),*) $(-> $result)?;
             static REAL: $crate::real::Real<Function> = {
                 let version: Option<&'static std::ffi::CStr> = $version;
-                let name = match std::ffi::CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()) {
+                let name = concat!(stringify!($name), "\0").as_bytes();
+                let name = match std::ffi::CStr::from_bytes_with_nul(name) {
                     Ok(name) => name,
                     Err(_) => panic!("an identifier has no NUL"),
                 };
@@ -101,6 +121,10 @@ macro_rules! hook {
                     Some(version) => $crate::real::Real::versioned(name, version),
                     None => $crate::real::Real::new(name),
                 }
+            };
+            const {
+                let named = $crate::hooks::has(stringify!($name));
+                assert!(named, "add its name to NAMES in hooks/mod.rs");
             };
             // SAFETY: the type is that of this function, which has the same name.
             let $real = || unsafe { REAL.get() };

@@ -20,18 +20,13 @@ impl Line {
         }
     }
 
-    /// Writes the line in one system call, past any interposed `write`.
+    /// Writes the line in one system call, past any interposed `write` or `syscall`.
     pub(crate) fn print(&self) {
+        let (number, bytes) = (libc::SYS_write as usize, self.bytes.as_ptr());
+        let (error, bytes) = (libc::STDERR_FILENO as usize, bytes.expose_provenance());
         // SAFETY: the first `length` bytes of the buffer are initialised, and the kernel only reads
         // them.
-        unsafe {
-            libc::syscall(
-                libc::SYS_write,
-                libc::STDERR_FILENO,
-                self.bytes.as_ptr(),
-                self.length,
-            )
-        };
+        unsafe { syscalls::raw::syscall3(number, error, bytes, self.length) };
     }
 }
 

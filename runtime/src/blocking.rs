@@ -64,6 +64,13 @@ where
     handle
 }
 
+/// Runs `job` on a thread of the pool; nobody joins it. It may be dropped without being run, if no
+/// thread can be started.
+pub(crate) fn submit(job: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+    let header = spawn::new_header::<_, ()>(None, BODY, NOWHERE, job)?;
+    POOL.submit(header)
+}
+
 struct Pool {
     state: Lock<State>,
     /// Counts the jobs: idle threads wait for it to change.

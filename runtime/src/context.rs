@@ -4,6 +4,7 @@ use crate::foreign;
 use crate::header::Header;
 use crate::locals;
 use crate::thread;
+use crate::thread_pointer;
 use crate::word::NOWHERE;
 use crate::worker::Worker;
 use std::cell::Cell;
@@ -23,6 +24,8 @@ pub(crate) struct Context {
     /// While it is not 0 the runtime itself makes system calls: a monkey patch leaves them alone.
     /// Belongs to the code that runs now: a switch sets it aside.
     pub(crate) hooks_off: Cell<u32>,
+    /// The thread pointer of this OS thread itself, if it is a worker or hub.
+    pointer: Cell<usize>,
 }
 
 thread_local! {
@@ -131,6 +134,12 @@ pub(crate) fn may_wait_in_hooks() -> bool {
     })
 }
 
+/// The thread pointer of the OS thread of the worker that runs the caller.
+pub(crate) fn workers_storage() -> Option<usize> {
+    let context = current()?;
+    context.worker.get().map(|_| context.pointer.get())
+}
+
 /// See [`hooks_off`].
 pub(crate) struct HooksOff(Option<NonNull<Cell<u32>>>);
 
@@ -206,6 +215,7 @@ fn of_os_thread() {
 /// Makes `context`, of `worker`, the current one of this OS thread, until the guard drops.
 pub(crate) fn enter<'a>(context: &'a Context, worker: &'a Worker) -> Entered<'a> {
     context.worker.set(Some(NonNull::from(worker)));
+    context.pointer.set(thread_pointer::get());
     Entered {
         before: CURRENT.replace(context),
         context: PhantomData,

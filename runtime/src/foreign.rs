@@ -4,16 +4,19 @@
 //! there may be frames of C above it: it says that it was interrupted.
 
 use crate::abort;
+use crate::blocking;
 use crate::clock;
 use crate::context;
 use crate::header::Wait;
 use crate::interrupt;
 use crate::park::{self, Unparker};
 use crate::remote;
+use crate::stack;
 use crate::thread_pointer;
 use crate::wait_queue::{WaitQueue, Waiter};
+use std::ffi::c_void;
 use std::io;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::os::fd::RawFd;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -72,6 +75,11 @@ pub fn abort(why: std::fmt::Arguments<'_>) -> ! {
 /// green thread was killed or has timed out: then others have run meanwhile.
 pub fn before_wait(deadline: u64) -> Option<u64> {
     interrupt::check(deadline)
+}
+
+/// Was the caller killed, or has it timed out? Its next [`before_wait`] says so once more.
+pub fn is_interrupted() -> bool {
+    interrupt::is_due()
 }
 
 /// Waits for a [`Waker`] or `deadline`, on an OS thread too. May return early. Kills have to wait.
@@ -190,6 +198,52 @@ fn forget_one(fd: RawFd) {
     remote::for_each(|remote| remote.reactor.forget(fd));
 }
 
+/// Runs `job` on a thread of the blocking pool. It is dropped without being run if there can be no
+/// such thread, which may become known only later.
+///
+/// # Errors
+///
+/// There is no memory, or no thread could be started.
+pub fn submit(job: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+    blocking::submit(job)
+}
+
+/// The stack of the green thread that calls this: the bytes that it may use. None on an OS thread.
+pub fn stack() -> Option<Range<usize>> {
+    let here = 0u8;
+    stack::around((&raw const here).addr())
+}
+
+/// Is the caller a green thread, be it light or full?
+pub fn is_green() -> bool {
+    context::green().is_some()
+}
+
+/// Calls `f(data)` with the thread pointer of the worker's own OS thread, if the caller is a full
+/// green thread: for calls of the C library that look for the thread that runs them. Hooks are off
+/// meanwhile.
+///
+/// Never inlined, and it touches no thread-local in between: the compiler may keep an address of
+/// one.
+///
+/// # Safety
+///
+/// `f(data)` is sound to call. It neither waits nor unwinds, and uses no thread-local's address from
+/// before.
+#[inline(never)]
+pub unsafe fn on_workers_storage(f: unsafe extern "C" fn(*mut c_void), data: *mut c_void) {
+    let _off = context::hooks_off();
+    let own = thread_pointer::get();
+    let workers = context::workers_storage().unwrap_or(own);
+    // SAFETY: this OS thread's own, which nobody else uses; set back below, as `f` does not unwind.
+    // What `f` is asked for is the caller's word.
+    unsafe {
+        thread_pointer::set(workers);
+        f(data);
+        thread_pointer::set(own);
+    }
+}
+
 /// This process was forked off: it has neither workers nor green threads.
 static FORKED: AtomicBool = AtomicBool::new(false);
 
@@ -200,7 +254,8 @@ pub fn end_in_child() {
     context::leave();
 }
 
-pub(crate) fn is_forked() -> bool {
+/// Was this process forked off after it was patched?
+pub fn is_forked() -> bool {
     FORKED.load(Ordering::Relaxed)
 }
 

@@ -54,6 +54,7 @@ mod tests;
 
 use self::slab::Slot;
 use corosensei::stack::StackPointer;
+use std::ops::Range;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -107,6 +108,11 @@ impl Drop for Stack {
             crate::abort::broken("a stack was dropped rather than put back");
         }
     }
+}
+
+/// The usable bytes of the green thread's stack that `address` lies in.
+pub(crate) fn around(address: usize) -> Option<Range<usize>> {
+    slab::find(address).map(Slot::body)
 }
 
 // SAFETY: the slot is owned by this value alone, it is never unmapped, its low end is a guard, and
