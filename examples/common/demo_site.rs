@@ -20,17 +20,22 @@ const PAGES: u32 = 500;
 
 /// Starts the site, and returns its address as `http://127.0.0.1:PORT`.
 pub(crate) fn start() -> io::Result<String> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
+    start_at("127.0.0.1:0", |_path| ())
+}
+
+/// Starts the site at an address of one's own; `asked` hears of each path that is asked for.
+pub(crate) fn start_at(address: &str, asked: fn(&str)) -> io::Result<String> {
+    let listener = TcpListener::bind(address)?;
     let address = listener.local_addr()?;
     spawn(move || {
         for stream in listener.incoming().flatten() {
-            spawn(move || answer(stream));
+            spawn(move || answer(stream, asked));
         }
     });
     Ok(format!("http://{address}"))
 }
 
-fn answer(mut stream: TcpStream) -> io::Result<()> {
+fn answer(mut stream: TcpStream, asked: fn(&str)) -> io::Result<()> {
     let mut request = String::new();
     for line in BufReader::new(&stream).lines() {
         match line? {
@@ -39,6 +44,7 @@ fn answer(mut stream: TcpStream) -> io::Result<()> {
         }
     }
     let path = request.split(' ').nth(1).unwrap_or("/");
+    asked(path);
     match path.split('/').collect::<Vec<_>>()[..] {
         ["", "page", number] => match number.parse() {
             Ok(number @ 1..=PAGES) => {

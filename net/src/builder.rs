@@ -6,6 +6,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use socket2::{Domain, Socket, Type};
 
 use crate::TcpListener;
+use crate::listening::Listening;
 use crate::resolve::each_addr;
 
 /// Options for a [`TcpListener`], from [`TcpListener::builder`].
@@ -128,7 +129,8 @@ impl TcpListenerBuilder {
         self.set_options(&socket, addr)?;
         socket.bind(&(*addr).into())?;
         socket.listen(i32::try_from(self.backlog).unwrap_or(i32::MAX))?;
-        Ok(TcpListener::wrap(socket.into(), false))
+        let inner = Listening::wrap(socket.into(), false);
+        Ok(TcpListener { inner })
     }
 
     fn set_options(&self, socket: &Socket, addr: &SocketAddr) -> io::Result<()> {

@@ -8,11 +8,11 @@ use greenloop_runtime::Source;
 use rustix::io::Errno;
 use socket2::{Domain, Socket, Type};
 
-use crate::transfer::is_expiry;
+use crate::socket::is_expiry;
 
 /// Connects to `addr`, however long that takes.
 pub(crate) fn connect(addr: &SocketAddr) -> io::Result<Source<net::TcpStream>> {
-    connect_within(None, addr)
+    connect_with(|_| Ok(()), None, addr)
 }
 
 /// Connects to `addr`; fails with `TimedOut` if `timeout` ends first.
@@ -20,24 +20,33 @@ pub(crate) fn connect_timeout(
     addr: &SocketAddr,
     timeout: Duration,
 ) -> io::Result<Source<net::TcpStream>> {
-    if timeout.is_zero() {
-        let what = "cannot set a 0 duration timeout";
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
-    }
-    connect_within(Some(timeout), addr)
+    refuse_zero(timeout)?;
+    connect_with(|_| Ok(()), Some(timeout), addr)
 }
 
-fn connect_within(
+/// Connects a socket that `prepare` has seen before to `addr`; fails with `TimedOut` if `timeout`
+/// ends first.
+pub(crate) fn connect_with(
+    prepare: impl FnOnce(&Socket) -> io::Result<()>,
     timeout: Option<Duration>,
     addr: &SocketAddr,
 ) -> io::Result<Source<net::TcpStream>> {
     let socket = Socket::new(Domain::for_address(*addr), Type::STREAM.nonblocking(), None)?;
+    prepare(&socket)?;
     let source = Source::new(net::TcpStream::from(socket));
     source
         .write(timeout, |stream| attempt(stream, addr))
         .map_err(name_expiry)??;
     source.get_ref().set_nonblocking(false)?; // std's mode
     Ok(source)
+}
+
+pub(crate) fn refuse_zero(timeout: Duration) -> io::Result<()> {
+    if timeout.is_zero() {
+        let what = "cannot set a 0 duration timeout";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+    }
+    Ok(())
 }
 
 /// Begins to connect, or asks how far it is: Linux answers a repeated `connect` with `EALREADY`

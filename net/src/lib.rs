@@ -1,7 +1,9 @@
 //! Sockets with the shape of [`std::net`], for green threads and OS threads alike.
 //!
 //! A program is ported by a change of `use std::net::…` into `use greenloop::net::…`: names,
-//! signatures, options and [error kinds](std::io::ErrorKind) are std's on this platform.
+//! signatures, options and [error kinds](std::io::ErrorKind) are std's on this platform. [`unix`]
+//! has the types of `std::os::unix::net`. Beyond std there are [`TcpListener::builder`],
+//! [`TcpStream::builder`] and [`lookup_host`].
 //!
 //! ```
 //! use greenloop::net::{TcpListener, TcpStream};
@@ -24,18 +26,18 @@
 //! # What waits
 //!
 //! [`TcpStream::connect`], [`read`](std::io::Read::read), [`write`](std::io::Write::write),
-//! [`TcpStream::peek`] and [`TcpListener::accept`] wait: on a green thread they let the others of
-//! its worker run, and on an OS thread they block it. Each tries its system call first, so a socket
-//! that is ready costs that call and nothing else; a green thread that never has to wait yields now
-//! and then, so that it starves nobody. Host names are looked up on the blocking pool. Everything
-//! else is one quick system call.
+//! [`TcpListener::accept`], and what peeks, sends or receives wait: on a green thread they let the
+//! others of its worker run, and on an OS thread they block it. Each tries its system call first,
+//! so a socket that is ready costs that call and nothing else; a green thread that never has to
+//! wait yields now and then, so that it starves nobody. Host names are looked up on the blocking
+//! pool. Everything else is one quick system call.
 //!
 //! # Timeouts and errors
 //!
 //! | what happened | [`ErrorKind`](std::io::ErrorKind) |
 //! |---|---|
 //! | a read or write timeout ended | `WouldBlock` |
-//! | the timeout of [`TcpStream::connect_timeout`] ended | `TimedOut` |
+//! | the timeout of [`connect_timeout`](TcpStream::connect_timeout) or a builder ended | `TimedOut` |
 //! | a zero timeout, a malformed address, a name without addresses | `InvalidInput` |
 //! | a call that would wait, after `set_nonblocking(true)` | `WouldBlock` |
 //! | the connection itself timed out (`ETIMEDOUT`) | `TimedOut` |
@@ -47,18 +49,29 @@
 mod backoff;
 mod builder;
 mod connect;
+mod deadline;
 mod descriptor;
+mod failures;
 mod incoming;
 mod listener;
+mod listening;
 mod options;
+mod race;
 mod resolve;
+mod socket;
 mod stream;
+mod stream_builder;
 mod transfer;
+mod udp;
+pub mod unix;
 
 pub use builder::TcpListenerBuilder;
 pub use incoming::{Incoming, IntoIncoming};
 pub use listener::TcpListener;
+pub use resolve::lookup_host;
 pub use stream::TcpStream;
+pub use stream_builder::TcpStreamBuilder;
+pub use udp::UdpSocket;
 
 #[doc(no_inline)]
 pub use std::net::{

@@ -1,16 +1,9 @@
 //! `TcpListener`: accepts connections while only the calling thread waits, green or not.
 
-use std::fmt;
 use std::io;
 use std::net::{self, SocketAddr, ToSocketAddrs};
-use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use greenloop_runtime::{Source, spread_next_spawn};
-use socket2::SockRef;
-
-use crate::backoff::Backoff;
+use crate::listening::Listening;
 use crate::{Incoming, IntoIncoming, TcpListenerBuilder, TcpStream};
 
 /// A TCP socket that listens for connections, as [`std::net::TcpListener`] is one.
@@ -48,17 +41,7 @@ use crate::{Incoming, IntoIncoming, TcpListenerBuilder, TcpStream};
 /// restore the mode that the user chose, for every handle; so do not go on to accept from a clone
 /// that stayed behind.
 pub struct TcpListener {
-    source: Source<net::TcpListener>,
-    shared: Arc<Shared>,
-}
-
-/// What the handles of one listener share.
-#[derive(Debug, Default)]
-struct Shared {
-    /// Whether the user asked for `WouldBlock`; written by `set_nonblocking` of any handle,
-    /// `Relaxed` because it stands alone.
-    nonblocking: AtomicBool,
-    backoff: Backoff,
+    pub(crate) inner: Listening<net::TcpListener>,
 }
 
 impl TcpListener {
@@ -127,11 +110,8 @@ impl TcpListener {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn try_clone(&self) -> io::Result<TcpListener> {
-        let listener = self.as_std().try_clone()?;
-        Ok(TcpListener {
-            source: Source::new(listener),
-            shared: Arc::clone(&self.shared),
-        })
+        let inner = self.inner.try_clone()?;
+        Ok(TcpListener { inner })
     }
 
     /// Waits for a connection and returns it with the address of its remote end.
@@ -155,10 +135,7 @@ impl TcpListener {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let outcome = self.accept_std();
-        self.shared.backoff.learn(&outcome);
-        let (stream, addr) = outcome?;
-        spread_next_spawn();
+        let (stream, addr) = self.inner.accept()?;
         Ok((TcpStream::fresh(stream), addr))
     }
 
@@ -254,61 +231,7 @@ impl TcpListener {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-        self.shared.nonblocking.store(nonblocking, Relaxed);
+        self.inner.set_nonblocking(nonblocking);
         Ok(())
     }
-
-    pub(crate) fn as_std(&self) -> &net::TcpListener {
-        self.source.get_ref()
-    }
-
-    /// Wraps a listener that is in non-blocking mode, whether or not the user wants it so.
-    pub(crate) fn wrap(listener: net::TcpListener, nonblocking: bool) -> TcpListener {
-        let shared = Shared {
-            nonblocking: AtomicBool::new(nonblocking),
-            ..Shared::default()
-        };
-        TcpListener {
-            source: Source::new(listener),
-            shared: Arc::new(shared),
-        }
-    }
-
-    fn accept_std(&self) -> io::Result<(net::TcpStream, SocketAddr)> {
-        if self.shared.nonblocking.load(Relaxed) {
-            return self.as_std().accept();
-        }
-        self.shared.backoff.wait();
-        self.source.read(None, |listener| listener.accept())
-    }
 }
-
-/// Keeps the mode, as the user sees it.
-impl From<net::TcpListener> for TcpListener {
-    fn from(listener: net::TcpListener) -> TcpListener {
-        let nonblocking = SockRef::from(&listener).nonblocking().unwrap_or(false);
-        // It fails for descriptors alone that are no sockets, from which `accept` fails at once.
-        let _ = listener.set_nonblocking(true);
-        TcpListener::wrap(listener, nonblocking)
-    }
-}
-
-/// Keeps the mode: blocking, unless the user set otherwise.
-impl From<TcpListener> for net::TcpListener {
-    fn from(listener: TcpListener) -> net::TcpListener {
-        let nonblocking = listener.shared.nonblocking.load(Relaxed);
-        let listener = listener.source.into_inner();
-        let _ = listener.set_nonblocking(nonblocking);
-        listener
-    }
-}
-
-impl fmt::Debug for TcpListener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_std().fmt(f)
-    }
-}
-
-// As std's type: what a panic leaves behind is the kernel's, and never torn.
-impl UnwindSafe for TcpListener {}
-impl RefUnwindSafe for TcpListener {}

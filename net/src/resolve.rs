@@ -1,5 +1,6 @@
-//! `each_addr`: from whatever names an address to the first of its addresses that works. Names are
-//! looked up on the blocking pool, because the C library's resolver blocks its thread.
+//! `lookup_host` and `each_addr`: from whatever names an address to its addresses, and to the first
+//! of them that works. Names are looked up on the blocking pool, because the C library's resolver
+//! blocks its thread.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -9,15 +10,67 @@ use std::vec;
 use greenloop_runtime::cast::{host_and_port, on_green_thread};
 use greenloop_runtime::spawn_blocking;
 
+use crate::deadline::Deadline;
+
+/// Looks up a host, and returns its addresses, in the order of the system's preference.
+///
+/// `host` names a port as well, as it does for [`TcpStream::connect`](crate::TcpStream::connect);
+/// 0 will do for who only wants the addresses. A name is looked up on the blocking pool when a
+/// green thread calls, which waits; a kill or timeout of it ends the wait at once, and leaves the
+/// lookup behind to end by itself. An OS thread looks up in place. An address needs no lookup.
+///
+/// # Errors
+///
+/// `InvalidInput` if `host` is malformed; the resolver's own error, of a kind that has no name, if
+/// there is no such host.
+///
+/// # Examples
+///
+/// ```
+/// use greenloop::net::lookup_host;
+///
+/// let mut addrs = lookup_host(("localhost", 80))?;
+/// assert!(addrs.all(|addr| addr.ip().is_loopback() && addr.port() == 80));
+/// assert_eq!(lookup_host("127.0.0.1:80")?.next(), "127.0.0.1:80".parse().ok());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn lookup_host<A: ToSocketAddrs>(host: A) -> io::Result<vec::IntoIter<SocketAddr>> {
+    lookup_until(&host, Deadline::NEVER)
+}
+
+/// Looks up a host as `lookup_host`, but fails with `TimedOut` after `deadline` on a green thread.
+pub(crate) fn lookup_until<A: ToSocketAddrs>(
+    host: &A,
+    deadline: Deadline,
+) -> io::Result<vec::IntoIter<SocketAddr>> {
+    match name_to_look_up(host) {
+        Some((name, port)) => lookup(name.to_owned(), port, deadline)
+            .map_err(|error| io::Error::new(error.kind(), format!("looking up '{name}': {error}"))),
+        None => Ok(host.to_socket_addrs()?.collect::<Vec<_>>().into_iter()),
+    }
+}
+
 /// Calls `f` with each address of `addr` until it succeeds; else the last error counts.
 pub(crate) fn each_addr<A: ToSocketAddrs, T>(
     addr: A,
     f: impl FnMut(&SocketAddr) -> io::Result<T>,
 ) -> io::Result<T> {
-    match host_and_port(&addr).and_then(|(text, port)| host_to_look_up(text, port)) {
-        Some((host, port)) => first_success(lookup(host.to_owned(), port)?, f),
+    match name_to_look_up(&addr) {
+        Some((host, port)) => first_success(lookup(host.to_owned(), port, Deadline::NEVER)?, f),
         None => first_success(addr.to_socket_addrs()?, f),
     }
+}
+
+/// Returns the first address of `addr`, if it has one.
+pub(crate) fn first_addr<A: ToSocketAddrs>(addr: A) -> io::Result<Option<SocketAddr>> {
+    match name_to_look_up(&addr) {
+        Some((host, port)) => Ok(lookup(host.to_owned(), port, Deadline::NEVER)?.next()),
+        None => Ok(addr.to_socket_addrs()?.next()),
+    }
+}
+
+fn name_to_look_up<A>(addr: &A) -> Option<(&str, u16)> {
+    host_and_port(addr).and_then(|(text, port)| host_to_look_up(text, port))
 }
 
 /// Returns the name and port that need a resolver; literals and malformed addresses need none.
@@ -33,14 +86,17 @@ fn host_to_look_up(text: &str, port: Option<u16>) -> Option<(&str, u16)> {
     host.parse::<IpAddr>().is_err().then_some((host, port))
 }
 
-fn lookup(host: String, port: u16) -> io::Result<vec::IntoIter<SocketAddr>> {
+fn lookup(host: String, port: u16, deadline: Deadline) -> io::Result<vec::IntoIter<SocketAddr>> {
     let look_up = move || (host.as_str(), port).to_socket_addrs();
     if !on_green_thread() {
         return look_up(); // a job of the pool that waited for another one could wait for ever
     }
-    spawn_blocking(look_up)
-        .join()
-        .unwrap_or_else(|panic| resume_unwind(panic))
+    let job = spawn_blocking(look_up);
+    match deadline.left()? {
+        None => job.join(),
+        Some(left) => job.join_timeout(left).map_err(|_| Deadline::error())?,
+    }
+    .unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 fn first_success<T>(
@@ -57,7 +113,7 @@ fn first_success<T>(
     Err(last.unwrap_or_else(no_addresses))
 }
 
-fn no_addresses() -> io::Error {
+pub(crate) fn no_addresses() -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidInput,
         "could not resolve to any addresses",

@@ -1,18 +1,17 @@
 //! `TcpStream`: a connection that makes only the calling thread wait, green or not.
 
-use std::fmt;
 use std::io;
 use std::net::{self, Shutdown, SocketAddr, ToSocketAddrs};
-use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
 use greenloop_runtime::Source;
 use rustix::net::sockopt;
-use socket2::SockRef;
 
+use crate::TcpStreamBuilder;
 use crate::connect::{connect, connect_timeout};
-use crate::options::Options;
 use crate::resolve::each_addr;
+use crate::socket::Socket;
+use crate::transfer::impl_stream_io;
 
 /// A TCP connection, as [`std::net::TcpStream`] is one.
 ///
@@ -56,9 +55,7 @@ use crate::resolve::each_addr;
 ///
 /// [`OwnedFd`]: std::os::fd::OwnedFd
 pub struct TcpStream {
-    /// In either mode: all calls that are retried through it carry `MSG_DONTWAIT`.
-    pub(crate) source: Source<net::TcpStream>,
-    pub(crate) options: Options,
+    pub(crate) inner: Socket<net::TcpStream>,
 }
 
 impl TcpStream {
@@ -109,6 +106,25 @@ impl TcpStream {
     /// ```
     pub fn connect_timeout(addr: &SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
         connect_timeout(addr, timeout).map(TcpStream::from_source)
+    }
+
+    /// Returns a builder with options that are set before the connection is made, a deadline for
+    /// all of it, and the choice to try several addresses at once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use greenloop::net::{TcpListener, TcpStream};
+    /// use std::time::Duration;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let builder = TcpStream::builder().nodelay(true).timeout(Duration::from_secs(5));
+    /// let stream = builder.connect(listener.local_addr()?)?;
+    /// assert!(stream.nodelay()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn builder() -> TcpStreamBuilder {
+        TcpStreamBuilder::new()
     }
 
     /// Returns the address of the remote end.
@@ -181,11 +197,8 @@ impl TcpStream {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn try_clone(&self) -> io::Result<TcpStream> {
-        let stream = self.as_std().try_clone()?;
-        Ok(TcpStream {
-            source: Source::new(stream),
-            options: self.options.share(),
-        })
+        let inner = self.inner.try_clone()?;
+        Ok(TcpStream { inner })
     }
 
     /// Sets how long a read or [`peek`](Self::peek) may wait; `None` is for ever.
@@ -210,9 +223,7 @@ impl TcpStream {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.as_std().set_read_timeout(timeout)?;
-        self.options.set_read_timeout(timeout);
-        Ok(())
+        self.inner.set_read_timeout(timeout)
     }
 
     /// Sets how long a write may wait; `None` is for ever.
@@ -237,9 +248,7 @@ impl TcpStream {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.as_std().set_write_timeout(timeout)?;
-        self.options.set_write_timeout(timeout);
-        Ok(())
+        self.inner.set_write_timeout(timeout)
     }
 
     /// Returns the read timeout, in the kernel's rounding.
@@ -291,7 +300,7 @@ impl TcpStream {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.peek_some(buf)
+        self.inner.peek(buf)
     }
 
     /// Sets `TCP_NODELAY`: small segments are then sent at once.
@@ -388,9 +397,7 @@ impl TcpStream {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-        self.as_std().set_nonblocking(nonblocking)?;
-        self.options.set_nonblocking(nonblocking);
-        Ok(())
+        self.inner.set_nonblocking(nonblocking)
     }
 
     /// Sets `TCP_QUICKACK`, which makes Linux acknowledge at once for a while; std has it in
@@ -426,52 +433,26 @@ impl TcpStream {
         Ok(sockopt::tcp_quickack(self)?)
     }
 
-    pub(crate) fn as_std(&self) -> &net::TcpStream {
-        self.source.get_ref()
-    }
-
     /// Wraps a stream just made, whose options are the defaults.
     pub(crate) fn fresh(stream: net::TcpStream) -> TcpStream {
-        TcpStream::from_source(Source::new(stream))
+        let inner = Socket::fresh(stream);
+        TcpStream { inner }
     }
 
     fn from_source(source: Source<net::TcpStream>) -> TcpStream {
-        TcpStream {
-            source,
-            options: Options::default(),
+        let inner = Socket::from_source(source);
+        TcpStream { inner }
+    }
+
+    /// A short read has emptied the queue.
+    fn read_some(&self, buf: &mut [u8]) -> io::Result<usize> {
+        let room = buf.len();
+        let count = self.inner.recv(buf)?;
+        if 0 < count && count < room {
+            self.inner.mark_drained();
         }
+        Ok(count)
     }
 }
 
-/// Keeps the stream's timeouts and mode.
-impl From<net::TcpStream> for TcpStream {
-    fn from(stream: net::TcpStream) -> TcpStream {
-        let ours = TcpStream::fresh(stream);
-        // A question that fails is answered by the default: the descriptor is then no socket, and
-        // the first call says so.
-        ours.options
-            .set_read_timeout(ours.read_timeout().unwrap_or(None));
-        ours.options
-            .set_write_timeout(ours.write_timeout().unwrap_or(None));
-        ours.options
-            .set_nonblocking(SockRef::from(&ours).nonblocking().unwrap_or(false));
-        ours
-    }
-}
-
-/// Keeps the stream's timeouts and mode: blocking, unless the user set otherwise.
-impl From<TcpStream> for net::TcpStream {
-    fn from(stream: TcpStream) -> net::TcpStream {
-        stream.source.into_inner()
-    }
-}
-
-impl fmt::Debug for TcpStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_std().fmt(f)
-    }
-}
-
-// As std's type: what a panic leaves behind is the kernel's, and never torn.
-impl UnwindSafe for TcpStream {}
-impl RefUnwindSafe for TcpStream {}
+impl_stream_io!(TcpStream);

@@ -1,134 +1,137 @@
-//! Reading and writing a `TcpStream`: each call is one system call that never blocks the OS thread,
+//! Moving bytes through a `Socket`: each call is one system call that never blocks the OS thread,
 //! repeated when the socket is ready.
 
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::net;
+use std::io::{self, IoSlice, IoSliceMut};
 
-use rustix::io::Errno;
-use rustix::net::{RecvAncillaryBuffer, RecvFlags, SendAncillaryBuffer, SendFlags};
+use rustix::net::addr::SocketAddrArg;
+use rustix::net::{RecvAncillaryBuffer, RecvFlags, SendAncillaryBuffer, SendFlags, SocketAddrAny};
 
-use crate::TcpStream;
+use crate::socket::{Socket, StdSocket};
 
-impl Read for &TcpStream {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let room = buf.len();
-        let count = self.receive(|stream| recv(stream, buf, RecvFlags::empty()))?;
-        if 0 < count && count < room {
-            self.source.mark_drained();
-        }
-        Ok(count)
+impl<T: StdSocket> Socket<T> {
+    pub(crate) fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.receive(|socket| recv(socket, buf, RecvFlags::empty()))
     }
 
-    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+    pub(crate) fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.receive(|socket| recv(socket, buf, RecvFlags::PEEK))
+    }
+
+    pub(crate) fn recv_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         if bufs.iter().all(|buf| buf.is_empty()) {
             return Ok(0); // as `readv` does; `recvmsg` would wait
         }
         let count = bufs.len().min(MAX_SLICES);
-        self.receive(|stream| recv_vectored(stream, &mut bufs[..count]))
-    }
-}
-
-impl Write for &TcpStream {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.transmit(|stream| Ok(rustix::net::send(stream, buf, SEND_FLAGS)?))
+        self.receive(|socket| recv_vectored(socket, &mut bufs[..count]))
     }
 
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+    /// Receives a datagram, or with `PEEK` looks at one, and says where it came from.
+    pub(crate) fn recv_from(
+        &self,
+        buf: &mut [u8],
+        flags: RecvFlags,
+    ) -> io::Result<(usize, Option<SocketAddrAny>)> {
+        self.receive(|socket| {
+            let flags = flags | RecvFlags::DONTWAIT;
+            let (len, _, from) = rustix::net::recvfrom(socket, &mut *buf, flags)?;
+            Ok((len, from))
+        })
+    }
+
+    pub(crate) fn send(&self, buf: &[u8]) -> io::Result<usize> {
+        self.transmit(|socket| Ok(rustix::net::send(socket, buf, SEND_FLAGS)?))
+    }
+
+    pub(crate) fn send_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         let bufs = &bufs[..bufs.len().min(MAX_SLICES)];
-        self.transmit(|stream| send_vectored(stream, bufs))
+        self.transmit(|socket| send_vectored(socket, bufs))
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Read for TcpStream {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        (&*self).read(buf)
-    }
-
-    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        (&*self).read_vectored(bufs)
+    pub(crate) fn send_to(&self, buf: &[u8], to: &impl SocketAddrArg) -> io::Result<usize> {
+        self.transmit(|socket| Ok(rustix::net::sendto(socket, buf, SEND_FLAGS, to)?))
     }
 }
 
-impl Write for TcpStream {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        (&*self).write(buf)
-    }
+/// Implements `Read` and `Write` for a stream and for references to it.
+macro_rules! impl_stream_io {
+    ($stream:ident) => {
+        impl std::io::Read for &$stream {
+            fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+                self.read_some(buf)
+            }
 
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&*self).write_vectored(bufs)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl TcpStream {
-    pub(crate) fn peek_some(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.receive(|stream| recv(stream, buf, RecvFlags::PEEK))
-    }
-
-    fn receive<R>(&self, mut op: impl FnMut(&net::TcpStream) -> io::Result<R>) -> io::Result<R> {
-        match self.options.get() {
-            None => self.source.read(None, op),
-            Some(options) if options.nonblocking() => op(self.as_std()),
-            Some(options) => self
-                .source
-                .read(options.read_timeout(), op)
-                .map_err(io_expiry),
+            fn read_vectored(
+                &mut self,
+                bufs: &mut [std::io::IoSliceMut<'_>],
+            ) -> std::io::Result<usize> {
+                self.inner.recv_vectored(bufs)
+            }
         }
-    }
 
-    fn transmit<R>(&self, mut op: impl FnMut(&net::TcpStream) -> io::Result<R>) -> io::Result<R> {
-        match self.options.get() {
-            None => self.source.write(None, op),
-            Some(options) if options.nonblocking() => op(self.as_std()),
-            Some(options) => self
-                .source
-                .write(options.write_timeout(), op)
-                .map_err(io_expiry),
+        impl std::io::Write for &$stream {
+            fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+                self.inner.send(buf)
+            }
+
+            fn write_vectored(&mut self, bufs: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
+                self.inner.send_vectored(bufs)
+            }
+
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
         }
-    }
-}
 
-const SEND_FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
+        impl std::io::Read for $stream {
+            fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+                (&*self).read(buf)
+            }
+
+            fn read_vectored(
+                &mut self,
+                bufs: &mut [std::io::IoSliceMut<'_>],
+            ) -> std::io::Result<usize> {
+                (&*self).read_vectored(bufs)
+            }
+        }
+
+        impl std::io::Write for $stream {
+            fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+                (&*self).write(buf)
+            }
+
+            fn write_vectored(&mut self, bufs: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
+                (&*self).write_vectored(bufs)
+            }
+
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+    };
+}
+pub(crate) use impl_stream_io;
+
+pub(crate) const SEND_FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 
 /// `UIO_MAXIOV`: with more slices the kernel fails; a partial read or write is always allowed.
 const MAX_SLICES: usize = 1024;
 
-fn recv(stream: &net::TcpStream, buf: &mut [u8], flags: RecvFlags) -> io::Result<usize> {
-    Ok(rustix::net::recv(stream, buf, flags | RecvFlags::DONTWAIT)?.0)
+fn recv<T: StdSocket>(socket: &T, buf: &mut [u8], flags: RecvFlags) -> io::Result<usize> {
+    Ok(rustix::net::recv(socket, buf, flags | RecvFlags::DONTWAIT)?.0)
 }
 
-fn recv_vectored(stream: &net::TcpStream, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+fn recv_vectored<T: StdSocket>(socket: &T, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
     let mut control = RecvAncillaryBuffer::default();
-    Ok(rustix::net::recvmsg(stream, bufs, &mut control, RecvFlags::DONTWAIT)?.bytes)
+    Ok(rustix::net::recvmsg(socket, bufs, &mut control, RecvFlags::DONTWAIT)?.bytes)
 }
 
-fn send_vectored(stream: &net::TcpStream, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+fn send_vectored<T: StdSocket>(socket: &T, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
     let mut control = SendAncillaryBuffer::default();
     Ok(rustix::net::sendmsg(
-        stream,
+        socket,
         bufs,
         &mut control,
         SEND_FLAGS,
     )?)
-}
-
-/// Turns the end of a read or write timeout into what std gives on Linux.
-fn io_expiry(error: io::Error) -> io::Error {
-    if is_expiry(&error) {
-        Errno::AGAIN.into()
-    } else {
-        error
-    }
-}
-
-/// Tells our own timeout from the connection's `ETIMEDOUT`.
-pub(crate) fn is_expiry(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::TimedOut && error.raw_os_error().is_none()
 }

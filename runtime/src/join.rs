@@ -152,7 +152,8 @@ impl<T> JoinHandle<T> {
 
     /// Has `f` run once the green thread has ended, however it ends; soon, if it has ended already.
     ///
-    /// All of them run in order, on a green thread of their own; one that panics stops no other.
+    /// All of them run in order, on a green thread of their own; one that panics stops no other. One
+    /// that is linked after the end has a green thread to itself.
     ///
     /// # Examples
     ///

@@ -8,6 +8,7 @@ mod atomic;
 mod blocking;
 #[doc(hidden)]
 pub mod cast;
+mod chance;
 mod clock;
 mod config;
 mod context;

@@ -158,7 +158,8 @@ fn dispatch(token: Token, event: &mio::event::Event) {
     }
     let ended = event.is_error() || event.is_read_closed() && event.is_write_closed();
     registration.drained.set(false);
-    if event.is_read_closed() || ended {
+    // Nor does a short read mean that nothing is left once there was urgent data.
+    if event.is_read_closed() || event.is_priority() || ended {
         registration.ended.set(true);
     }
     if event.is_readable() || event.is_priority() || event.is_read_closed() || ended {
@@ -270,6 +271,7 @@ impl Outside {
     /// What is known may have been closed and opened again behind our back, and what is unknown may
     /// be left from an owner who leaked it.
     fn tell_kernel(&self, fd: RawFd, token: Token, known: bool) -> io::Result<()> {
+        // Urgent data ends a read early although there is more: see `dispatch`.
         let both = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
         let mut fd = SourceFd(&fd);
         let (first, second) = if known {

@@ -4,13 +4,13 @@
 //! is taken in each queue; whoever comes claims the common `Choice`, and exactly one does, so an item
 //! is given to a select only if it is going to use it.
 
+use crate::chance;
 use crate::clock::{self, NEVER};
 use crate::header::Wait;
 use crate::park;
 use crate::queue::Choice;
 use std::fmt;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Waits for the first of several things, each with what is to be done then.
@@ -134,7 +134,7 @@ impl<'a, R: 'a> Select<'a, R> {
     /// Does the first that is ready, from a random one on.
     fn attempt(&self) -> Option<usize> {
         let count = self.arms.len();
-        let start = if count > 1 { random() % count } else { 0 };
+        let start = chance::below(count);
         let mut numbers = (start..count).chain(0..start);
         numbers.find(|number| self.arms[*number].attempt())
     }
@@ -175,18 +175,6 @@ impl<'a, R: 'a> Select<'a, R> {
 
 fn clock_is_before(deadline: u64) -> bool {
     deadline == NEVER || clock::now() < deadline
-}
-
-/// A number that looks like chance: a counter, mixed, so that selects which take turns do not see
-/// a pattern.
-fn random() -> usize {
-    static COUNTER: AtomicUsize = AtomicUsize::new(0);
-    const STEP: usize = 0x9E37_79B9_7F4A_7C15_u64 as usize;
-    // Relaxed: it orders nothing.
-    let mut number = COUNTER.fetch_add(STEP, Ordering::Relaxed) as u64;
-    number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    number = (number ^ (number >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    (number >> 33) as usize
 }
 
 /// The arms whose places are taken out again, be it by unwinding.

@@ -1,6 +1,10 @@
 //! std::thread's names for green threads: `Thread`, `current`, `park`, `sleep` and the rest.
 //!
 //! Everything works on an OS thread too, main included: there it blocks that thread.
+//!
+//! Of what is stable in std's module, `Builder::spawn_unchecked` alone is missing: it is unsafe, and
+//! [`scope`] does the same safely. [`LocalKey`] is std's own, of which a light green thread has none:
+//! it shares its worker's, and its own are made by [`green_local!`](crate::green_local).
 
 use crate::atomic::{AtomicU64, Ordering};
 use crate::clock;
@@ -162,6 +166,19 @@ pub fn park_timeout(timeout: Duration) {
     park_until(clock::deadline(timeout));
 }
 
+/// [`park_timeout`] in milliseconds.
+///
+/// # Examples
+///
+/// ```
+/// # #![allow(deprecated)]
+/// greenloop::thread::park_timeout_ms(1);
+/// ```
+#[deprecated(note = "replaced by `park_timeout`, as in std")]
+pub fn park_timeout_ms(ms: u32) {
+    park_timeout(Duration::from_millis(ms.into()));
+}
+
 fn park_until(deadline: u64) {
     // SAFETY: slots live for ever.
     let word = &unsafe { context::waiter().as_ref() }.word;
@@ -194,6 +211,19 @@ pub fn sleep(duration: Duration) {
     } else {
         sleep_until(clock::deadline(duration))
     }
+}
+
+/// [`sleep`] in milliseconds.
+///
+/// # Examples
+///
+/// ```
+/// # #![allow(deprecated)]
+/// greenloop::thread::sleep_ms(1);
+/// ```
+#[deprecated(note = "replaced by `sleep`, as in std")]
+pub fn sleep_ms(ms: u32) {
+    sleep(Duration::from_millis(ms.into()));
 }
 
 pub(crate) fn sleep_until(deadline: u64) {

@@ -16,10 +16,10 @@ use std::time::Duration;
 /// result is `Err(Elapsed)`.
 ///
 /// Destructors run on the way, and may wait. Only waits can be ended: code that computes is not
-/// interrupted, and one that never waits again returns late, with `Ok`. Timeouts nest: the one that
-/// runs out first takes effect, and an inner one never swallows an outer one's. When `f` has
-/// returned, nothing of the timeout is left. Even if `f` catches the unwinding, the result is
-/// `Err`.
+/// interrupted, and one that never waits again returns late, with `Ok`. On a green thread a
+/// [`yield_now`](crate::yield_now) is a wait, too. Timeouts nest: the one that runs out first takes
+/// effect, and an inner one never swallows an outer one's. When `f` has returned, nothing of the
+/// timeout is left. Even if `f` catches the unwinding, the result is `Err`.
 ///
 /// What the unwinding leaves half done is `f`'s affair, as with a panic; there is no `UnwindSafe`
 /// bound, as in `std::thread::scope`. Locks are not poisoned by it.

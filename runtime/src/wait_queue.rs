@@ -158,6 +158,8 @@ pub(crate) fn wait<'a, S>(
     why: Wait,
     pass_on: impl Fn(&mut S) -> Option<Unparker>,
 ) -> (Guard<'a, S>, bool) {
+    // A wake-up that is left from an earlier wait would end this one before anybody else has run.
+    park::forget_token();
     let waiter = Waiter::new(Unparker::current());
     // SAFETY: the node is new, and stays on this frame until the place has taken it out, be it by
     // unwinding.

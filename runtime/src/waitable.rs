@@ -85,6 +85,8 @@ pub fn iwait<W: Waitable>(objects: impl IntoIterator<Item = W>) -> IWait<W> {
 /// Waits until `count` of the objects are ready (`None`: all), or until `timeout` is over (`None`:
 /// for ever); returns those that are, in the order in which they became so.
 ///
+/// A timeout of zero still lets others run, and so end, before it looks.
+///
 /// # Examples
 ///
 /// ```
@@ -102,6 +104,9 @@ pub fn wait<W: Waitable>(
 ) -> Vec<W> {
     let deadline = timeout.map_or(clock::NEVER, clock::deadline);
     let mut objects = iwait(objects);
+    if clock::now() >= deadline {
+        park::yield_now();
+    }
     let count = count.unwrap_or(usize::MAX);
     std::iter::from_fn(|| objects.next_until(deadline))
         .take(count)

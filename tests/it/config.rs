@@ -63,6 +63,7 @@ fn worker_threads() -> usize {
     names.filter(|name| name.starts_with("greenloop-")).count()
 }
 
+// gevent 1.1 `config`, by the environment.
 #[test]
 fn the_environment_configures() {
     let at = (file!(), line!() + 7);
@@ -109,6 +110,7 @@ fn workers_start_at_the_first_spawn() {
     });
 }
 
+// gevent 1.1 `config`, by the program.
 #[test]
 fn a_builder_configures_and_outdoes_the_environment() {
     let at = (file!(), line!() + 6);
@@ -190,6 +192,7 @@ fn first_spawns_of_many_threads_start_one_runtime() {
     });
 }
 
+// gevent 2 #9.
 #[test]
 fn a_process_ends_with_green_threads_of_every_kind_alive() {
     Child::new(this_test!()).passes(|| {

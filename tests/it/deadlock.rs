@@ -32,6 +32,7 @@ fn deadlock(beside: impl FnOnce() + Send) {
     });
 }
 
+// gevent 2 #10.
 #[test]
 fn a_deadlock_of_two_joins_is_reported_and_names_both() {
     let child = Child::new(this_test!()).limit(Duration::from_secs(20));
@@ -44,6 +45,7 @@ fn a_deadlock_of_two_joins_is_reported_and_names_both() {
     });
 }
 
+// gevent 2 #10 and #21.
 #[test]
 fn a_sleeper_postpones_a_deadlock() {
     let child = Child::new(this_test!()).limit(Duration::from_secs(20));
@@ -63,6 +65,7 @@ fn a_sleeper_postpones_a_deadlock() {
     });
 }
 
+// gevent 2 #10, the self-join.
 #[test]
 fn a_wait_for_its_own_end_is_a_panic_that_names_it() {
     let text = run(|| {

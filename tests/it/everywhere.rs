@@ -1,4 +1,4 @@
-//! `everywhere`: one body on every kind of thread.
+//! `everywhere`: one body on every kind of thread; `in_hub`: in a hub, where it is known who is next.
 
 use greenloop::{run, spawn, spawn_blocking};
 
@@ -10,4 +10,9 @@ pub(crate) fn everywhere(f: fn()) {
     within(LONG, move || spawn(f).join().unwrap());
     within(LONG, move || run(f));
     within(LONG, move || spawn_blocking(f).join().unwrap());
+}
+
+/// Runs `f` in a hub.
+pub(crate) fn in_hub<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
+    within(LONG, move || run(f))
 }

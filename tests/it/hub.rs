@@ -100,6 +100,8 @@ fn a_run_on_the_blocking_pool_works() {
     );
 }
 
+// gevent 1.1 `get_hub`: one a thread.
+// gevent 2 #19.
 #[test]
 fn hubs_on_several_threads_run_at_once() {
     within(LONG, || {

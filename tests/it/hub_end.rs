@@ -23,6 +23,7 @@ impl<F: FnMut()> Drop for OnDrop<F> {
     }
 }
 
+// gevent 2 #9 and #20; there nobody is unwound, here all are.
 #[test]
 fn its_end_kills_those_who_wait() {
     let drops = Drops::new();
@@ -59,6 +60,7 @@ fn its_end_kills_those_who_wait() {
     }
 }
 
+// gevent 1.2 `GreenletExit`: it is no error, and not printed.
 #[test]
 fn a_killed_one_says_nothing() {
     let end = Child::new(this_test!()).run(|| {

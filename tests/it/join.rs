@@ -1,5 +1,7 @@
 //! Joining: from everywhere, in every order, all at once.
 
+use std::cell::{Cell, OnceCell};
+use std::rc::Rc;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -71,6 +73,7 @@ fn joinall_spawns_all_before_it_waits() {
     assert_eq!(order, [0, 1, 2, 0, 1, 2]);
 }
 
+// gevent 1.1 `joinall` of an empty list; the others of this row are in `wait.rs`.
 #[test]
 fn joinall_of_none_is_none() {
     assert!(joinall(Vec::<JoinHandle<()>>::new()).is_empty());
@@ -91,6 +94,7 @@ fn joinall_returns_panics_in_their_places() {
     assert_eq!(values, [Some(0), Some(1), None, Some(3)]);
 }
 
+// gevent 1.2 `ready`, `dead`.
 #[test]
 fn is_finished_tells_the_end_and_never_waits() {
     run(|| {
@@ -106,6 +110,8 @@ fn is_finished_tells_the_end_and_never_waits() {
     });
 }
 
+// gevent 1.2 `get`: on a ready target no switch happens.
+// gevent 2 #5.
 #[test]
 fn joining_a_finished_one_does_not_yield() {
     run(|| {
@@ -114,6 +120,27 @@ fn joining_a_finished_one_does_not_yield() {
         let waiting = spawn(|| ());
         assert_eq!(ended.join().unwrap(), 1);
         assert!(!waiting.is_finished());
+    });
+}
+
+// gevent 1.2 `dead`: False for the current one, to the last.
+#[test]
+fn nobody_finds_itself_finished() {
+    struct Looks(Rc<Cell<Option<bool>>>, Rc<OnceCell<LocalJoinHandle<()>>>);
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            yield_now();
+            self.0.set(self.1.get().map(LocalJoinHandle::is_finished));
+        }
+    }
+    run(|| {
+        let (found, own) = (Rc::new(Cell::new(None)), Rc::new(OnceCell::new()));
+        let looks = Looks(found.clone(), own.clone());
+        own.set(spawn_local(move || drop(looks))).unwrap();
+        yield_now();
+        yield_now();
+        assert_eq!(found.get(), Some(false));
+        assert!(own.get().unwrap().is_finished());
     });
 }
 

@@ -1,4 +1,5 @@
-//! Kills: of each kind of green thread, at each kind of wait, and what they leave behind.
+//! Kills: of each kind of green thread, at each kind of wait, and what they leave behind. The matrix
+//! of gevent 1.2 `kill` is in `kill_matrix.rs`.
 
 use greenloop::net::{TcpListener, TcpStream};
 use greenloop::{
@@ -82,6 +83,7 @@ fn one_that_has_ended_keeps_its_result() {
     assert_eq!(handle.join().unwrap(), 7);
 }
 
+// gevent 1.2 `kill`: `finally` runs and may block, and the kill waits for it.
 #[test]
 fn a_kill_waits_for_destructors_that_wait() {
     struct Slow(Arc<AtomicBool>);
@@ -151,6 +153,7 @@ fn one_may_kill_itself() {
     });
 }
 
+// gevent 1.1 `spawn_later`: killed before it fires, it never runs.
 #[test]
 fn a_delayed_one_never_runs() {
     let handle = spawn_later(LONG, || unreachable!("it was killed before its time"));
@@ -291,6 +294,7 @@ fn many_are_killed_in_time() {
     assert!(handles.into_iter().all(|handle| is_killed(handle.join())));
 }
 
+// gevent 1.1 `killall`: a timeout is an error; more of it is in `wait.rs`.
 #[test]
 fn killall_says_when_some_are_left() {
     run(|| {

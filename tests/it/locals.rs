@@ -287,6 +287,7 @@ fn an_init_that_panics_is_tried_again() {
 }
 
 // 1.7: "children do not inherit"; 1.8: the inheritable ones are ours.
+// gevent 1.2 `spawn_tree_locals`.
 #[test]
 fn only_inheritable_ones_go_to_children() {
     green_local! {

@@ -4,7 +4,6 @@
 //! Long because it is one table.
 #![allow(clippy::needless_borrows_for_generic_args)] // a reference names a host in its own way
 
-use std::fmt::Debug;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
@@ -12,52 +11,34 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::parity::{Fault, fault, parity};
+
 const TICK: Duration = Duration::from_millis(20);
 const LONG: Duration = Duration::from_secs(30);
 
-/// What two errors must have in common to be the same error.
-type Fault = (ErrorKind, Option<i32>, String);
-
-pub(crate) fn fault(error: &io::Error) -> Fault {
-    (error.kind(), error.raw_os_error(), error.to_string())
-}
-
-fn assert_same<T: Debug + PartialEq + Send + 'static>(
-    std: fn() -> io::Result<T>,
-    ours: fn() -> io::Result<T>,
-) {
-    let expected = std().map_err(|e| fault(&e));
-    assert_eq!(ours().map_err(|e| fault(&e)), expected, "on an OS thread");
-    let green = greenloop::spawn(ours).join().unwrap();
-    assert_eq!(green.map_err(|e| fault(&e)), expected, "on a green thread");
-}
-
-/// Defines a test whose body runs once with `net` meaning `std::net`, and twice with ours.
-macro_rules! parity {
-    ($(fn $name:ident() -> $outcome:ty $body:block)+) => { $(
-        #[test]
-        fn $name() {
-            assert_same::<$outcome>(
-                { use std::net; pair!(net); fn run() -> io::Result<$outcome> $body run },
-                { use greenloop::net; pair!(net); fn run() -> io::Result<$outcome> $body run },
-            );
-        }
-    )+ };
-}
-
-/// Defines `pair`, which returns both ends of a connection.
-macro_rules! pair {
-    ($net:ident) => {
+/// Defines `net`, and `pair`, which returns both ends of a connection.
+macro_rules! names {
+    (std) => {
+        use std::net;
+        names!(@pair);
+    };
+    (ours) => {
+        use greenloop::net;
+        names!(@pair);
+    };
+    (@pair) => {
         #[allow(dead_code, reason = "not every scenario needs a pair")]
-        fn pair() -> io::Result<($net::TcpStream, $net::TcpStream)> {
-            let listener = $net::TcpListener::bind("127.0.0.1:0")?;
-            let client = $net::TcpStream::connect(listener.local_addr()?)?;
+        fn pair() -> io::Result<(net::TcpStream, net::TcpStream)> {
+            let listener = net::TcpListener::bind("127.0.0.1:0")?;
+            let client = net::TcpStream::connect(listener.local_addr()?)?;
             Ok((client, listener.accept()?.0))
         }
     };
 }
 
 parity! {
+    names;
+
     fn echo() -> Vec<u8> {
         let listener = net::TcpListener::bind("127.0.0.1:0")?;
         let addr = listener.local_addr()?;
@@ -448,11 +429,12 @@ parity! {
 }
 
 /// Returns an address where nobody listens, and what keeps it taken.
-pub(crate) fn deaf() -> (SocketAddr, [std::net::TcpStream; 2]) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let server = listener.accept().unwrap().0;
-    (client.local_addr().unwrap(), [client, server])
+pub(crate) fn deaf() -> (SocketAddr, socket2::Socket) {
+    let bound = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let anywhere: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    bound.bind(&anywhere.into()).unwrap();
+    let address = bound.local_addr().unwrap().as_socket().unwrap();
+    (address, bound)
 }
 
 /// Returns a listener whose queue is full, so that a further connection gets no answer.

@@ -36,6 +36,7 @@ pub(crate) fn assert_overflow(end: &End, name: &str, at: (&str, u32), kib: usize
     assert_eq!(end.signal(), Some(SIGABRT), "{end}");
 }
 
+// gevent 1.2 `Greenlet`, `spawning_stack`: the birthplace is known.
 #[test]
 fn a_full_stack_on_a_worker_is_told() {
     let at = (file!(), line!() + 3);

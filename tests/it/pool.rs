@@ -1,4 +1,5 @@
-//! Groups and pools: gevent's `pool.py`, rows of 1.3 of the specification; `pool_map.rs` has the rest.
+//! Groups and pools: gevent's `pool.py`, rows of 1.3 of the specification; `pool_members.rs` and
+//! `pool_map.rs` have the rest.
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -220,6 +221,7 @@ fn spawn_waits_when_the_pool_is_full() {
     });
 }
 
+// 1.3 `Pool.add`: `PoolFull` when it may not block, or no longer.
 #[test]
 fn try_spawn_and_spawn_timeout_give_the_closure_back() {
     everywhere(|| {
@@ -239,6 +241,7 @@ fn try_spawn_and_spawn_timeout_give_the_closure_back() {
     });
 }
 
+// 1.3 `Group`, `Pool`: `wait_available`, `full`.
 #[test]
 fn wait_available_waits_for_room() {
     everywhere(|| {
@@ -295,6 +298,7 @@ fn a_killed_spawner_passes_its_room_on() {
     });
 }
 
+// 1.3 `Pool`: gevent's 0 would never run anything.
 #[test]
 #[should_panic(expected = "a pool of size 0")]
 fn a_pool_of_size_zero_is_refused() {

@@ -218,6 +218,7 @@ fn shutdown_lets_the_rest_be_got() {
     assert!(!queue.join_timeout(Duration::ZERO), "got, but not done");
 }
 
+// gevent 1.4, row `shutdown`: `immediate` drains, and counts as done.
 #[test]
 fn an_immediate_shutdown_leaves_nothing_and_ends_joins() {
     run(|| {
@@ -245,6 +246,7 @@ fn shutdown_may_become_immediate_but_not_the_other_way() {
     assert_eq!((queue.len(), queue.get()), (0, Err(GetError)));
 }
 
+// gevent 1.4, row `shutdown`: blocked getters and putters are woken.
 #[test]
 fn shutdown_wakes_all_that_wait() {
     run(|| {
@@ -290,6 +292,7 @@ fn shutdown_ends_a_channel() {
     });
 }
 
+// gevent 1.4, row `SimpleQueue`: iteration, here until `shutdown`.
 #[test]
 fn iteration_ends_at_shutdown_and_empty() {
     let queue = Queue::bounded(3);

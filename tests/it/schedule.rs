@@ -15,6 +15,7 @@ use crate::child::{Child, this_test};
 use crate::within::{LONG, within};
 use crate::within::{NOISE, assert_prompt};
 
+// gevent 2 #2.
 #[test]
 fn yields_are_a_strict_round_robin() {
     let order = run(|| {
@@ -105,6 +106,8 @@ pub(crate) fn longest_wait_beside(spinners: usize, rounds: u32) -> Duration {
     longest
 }
 
+// gevent 1.1 `getswitchinterval`: descriptors are looked at, however much there is to run.
+// gevent 2 #3.
 #[test]
 fn spinners_do_not_starve_one_who_waits_for_a_descriptor() {
     within(LONG, || {
@@ -119,6 +122,7 @@ fn spinners_do_not_starve_one_who_waits_for_a_descriptor() {
     });
 }
 
+// gevent 2 #3.
 #[test]
 fn spinners_do_not_starve_a_sleeper() {
     within(LONG, || {

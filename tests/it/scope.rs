@@ -28,6 +28,7 @@ fn children_borrow() {
     });
 }
 
+// gevent 1.2 `with g`: the block ends with its green threads.
 #[test]
 fn it_returns_only_when_all_children_have_ended() {
     everywhere(|| {

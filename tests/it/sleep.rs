@@ -11,6 +11,7 @@ use crate::within::{LONG, within};
 /// What a sleep may take longer on a slow and busy machine.
 const GENEROUS: Duration = Duration::from_secs(10);
 
+// gevent 1.1 `sleep`: an absolute duration.
 #[test]
 fn a_sleep_lasts_as_long_as_asked() {
     fn sleeps() {
@@ -68,6 +69,7 @@ fn ten_thousand_sleepers_sleep_side_by_side() {
     });
 }
 
+// gevent 2 #4.
 #[test]
 fn sleepers_wake_in_the_order_of_their_deadlines() {
     let order = run(|| {
@@ -88,6 +90,7 @@ fn sleepers_wake_in_the_order_of_their_deadlines() {
     assert_eq!(order, [10, 20, 30, 40]);
 }
 
+// gevent 2 #4.
 #[test]
 fn sleepers_of_equal_length_wake_in_the_order_in_which_they_lay_down() {
     let order = run(|| {
@@ -107,6 +110,8 @@ fn sleepers_of_equal_length_wake_in_the_order_in_which_they_lay_down() {
     assert!(order.into_iter().eq(0..2_000));
 }
 
+// gevent 1.1 `sleep`: of 0, to the tail of the queue.
+// gevent 2 #2.
 #[test]
 fn a_sleep_of_zero_is_a_yield() {
     let order = run(|| {

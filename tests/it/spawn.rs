@@ -13,6 +13,8 @@ use greenloop::{Builder, joinall, run, sleep, spawn, spawn_later, spawn_local, y
 use crate::counted::Drops;
 use crate::within::{LONG, until, within};
 
+// gevent 1.1 `spawn`: it runs at the next yield of the caller, never inline.
+// gevent 2 #1.
 #[test]
 fn spawning_runs_nothing_at_once() {
     let order = run(|| {
@@ -30,6 +32,7 @@ fn spawning_runs_nothing_at_once() {
     assert_eq!(order, ["main", "0", "1", "2", "3", "4"]);
 }
 
+// gevent 2 #1.
 #[test]
 fn grandchildren_queue_behind_children() {
     let order = run(|| {
@@ -69,6 +72,8 @@ fn local_and_movable_ones_share_one_queue() {
     assert_eq!(order, (0..10).collect::<Vec<_>>());
 }
 
+// gevent 1.2 `get`, `exception`: the very payload.
+// gevent 2 #6.
 #[test]
 fn a_panic_reaches_the_joiner_with_its_payload() {
     #[derive(Debug, PartialEq)]
@@ -93,6 +98,7 @@ fn a_panic_reaches_the_joiner_with_its_payload() {
     );
 }
 
+// gevent 2 #6.
 #[test]
 fn a_panic_harms_no_sibling() {
     let done = Arc::new(AtomicUsize::new(0));
@@ -117,6 +123,7 @@ fn a_panic_harms_no_sibling() {
     assert_eq!(done.load(Ordering::SeqCst), 66);
 }
 
+// gevent 1.1 `spawn_raw`: one without a handle; the panic hook alone hears of its panic.
 #[test]
 fn a_detached_one_that_panics_harms_nobody() {
     let drops = Drops::new();
@@ -186,6 +193,7 @@ fn spawn_local_outside_of_a_green_thread_is_an_error_that_says_so() {
     );
 }
 
+// gevent 1.1 `spawn_later`: timers of one moment fire in the order of their making.
 #[test]
 fn spawn_later_waits_and_keeps_the_order_of_equals() {
     const DELAY: Duration = Duration::from_millis(250);
@@ -207,6 +215,18 @@ fn spawn_later_waits_and_keeps_the_order_of_equals() {
         order.lock().unwrap().clone()
     });
     assert_eq!(order, (0..1000).collect::<Vec<_>>());
+}
+
+// gevent 1.1 `spawn_later`: 0 "does not run within sleep(0), needs a loop turn".
+#[test]
+fn spawn_later_of_no_time_takes_more_than_a_yield() {
+    run(|| {
+        let late = spawn_later(Duration::ZERO, || ());
+        let soon = spawn(|| ());
+        yield_now();
+        assert!(soon.is_finished() && !late.is_finished());
+        late.join().unwrap();
+    });
 }
 
 #[test]

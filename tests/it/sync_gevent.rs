@@ -46,6 +46,7 @@ fn order(wait: impl Fn() + 'static, wake: impl Fn()) -> Vec<i32> {
     order.take()
 }
 
+// gevent 1.6 `Semaphore`, 2 #15.
 #[test]
 fn all_are_served_in_the_order_in_which_they_came() {
     run(|| {
@@ -115,6 +116,7 @@ fn senders_that_wait_keep_their_order() {
     });
 }
 
+// gevent 1.6 `Semaphore`, 2 #15.
 #[test]
 fn barging_is_allowed_but_nobody_starves() {
     run(|| {
@@ -143,6 +145,7 @@ fn barging_is_allowed_but_nobody_starves() {
     });
 }
 
+// gevent 2 #15, `TestSemaphoreFair`.
 #[test]
 fn two_that_hold_a_lock_over_their_waits_take_turns() {
     run(|| {
@@ -190,6 +193,7 @@ fn a_writer_does_not_starve_behind_readers() {
     });
 }
 
+// gevent 2 #5.
 #[test]
 fn what_is_free_is_taken_without_a_yield() {
     run(|| {
@@ -216,6 +220,7 @@ fn what_is_free_is_taken_without_a_yield() {
     });
 }
 
+// gevent 1.6 `Semaphore`.
 #[test]
 fn a_semaphore_counts() {
     let semaphore = Semaphore::new(2);
@@ -235,6 +240,7 @@ fn a_semaphore_counts() {
     assert_eq!(full.available(), Semaphore::MAX);
 }
 
+// gevent 1.6 `BoundedSemaphore`.
 #[test]
 fn a_bounded_semaphore_refuses_one_too_many() {
     let semaphore = BoundedSemaphore::new(2);
@@ -278,6 +284,8 @@ fn over_releases_race_and_none_gets_through() {
     );
 }
 
+// gevent 1.5 `Event`.
+// gevent 2 #17.
 #[test]
 fn set_and_clear_wakes_all_who_waited_and_nobody_else() {
     run(|| {
@@ -302,6 +310,7 @@ fn set_and_clear_wakes_all_who_waited_and_nobody_else() {
     });
 }
 
+// gevent 1.5 `Threading`: here for all threads.
 #[test]
 fn an_event_between_workers_hubs_and_os_threads() {
     let (event, woken) = (Arc::new(Event::new()), Arc::new(AtomicUsize::new(0)));
@@ -377,6 +386,7 @@ fn a_channel_between_workers_hubs_and_os_threads() {
     }
 }
 
+// gevent 1.5 `AsyncResult`; more of it is in `event.rs`.
 #[test]
 fn an_async_result_is_set_once() {
     run(|| {
@@ -410,6 +420,7 @@ fn an_async_result_is_set_once() {
     });
 }
 
+// gevent 1.5 `AsyncResult` as a link, 1.2 `link`.
 #[test]
 fn an_async_result_is_the_target_of_a_link() {
     let result = Arc::new(AsyncResult::new());
@@ -418,6 +429,7 @@ fn an_async_result_is_the_target_of_a_link() {
     assert_eq!(result.get(), "ended");
 }
 
+// gevent 1.6 `RLock`.
 #[test]
 fn a_reentrant_mutex_knows_its_owner() {
     run(|| {
@@ -465,6 +477,7 @@ fn a_guard_that_was_leaked_does_not_pass_to_a_later_thread() {
     });
 }
 
+// gevent 1.1 `wait`: whatever can be linked.
 #[test]
 fn events_results_and_semaphores_can_be_waited_for_together() {
     run(|| {

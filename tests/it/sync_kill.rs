@@ -351,6 +351,7 @@ fn an_outer_timeout_passes_through() {
     });
 }
 
+// gevent 2 #16.
 #[test]
 fn who_was_woken_before_the_kill_is_served_first() {
     // gevent's order: what has come is taken, and the kill lands at the next wait.

@@ -11,6 +11,7 @@ use greenloop::{
 
 use crate::within::{LONG, within};
 
+// gevent 1.1 `getcurrent`, 1.2 `name`.
 #[test]
 fn names_are_std_s() {
     let named = Builder::new().name("näme".into());
@@ -37,6 +38,7 @@ fn an_os_thread_has_its_own_name() {
     assert_eq!(name.join().unwrap(), None);
 }
 
+// gevent 1.2 `minimal_ident`; but never a second time.
 #[test]
 fn ids_are_never_used_twice() {
     let mut seen = HashSet::from([thread::current().id()]);

@@ -1,4 +1,5 @@
-//! `timeout`: identity, nesting, and that nothing is left of it.
+//! `timeout`: identity, nesting, and that nothing is left of it. Rows of gevent's 1.9 `Timeout`, and
+//! of its section 2: 3 (a spinner), 5, 11 and 12. `timeout_calls.rs` has 1.9's other row.
 
 use greenloop::{run, shield, sleep, spawn, thread, timeout, yield_now};
 use std::time::{Duration, Instant};
@@ -103,9 +104,57 @@ fn swallowed_it_is_told_all_the_same() {
     });
 }
 
+// 1.9: "None = never".
+#[test]
+fn one_of_for_ever_never_fires() {
+    everywhere(|| assert_eq!(timeout(Duration::MAX, || sleep(SHORT)), Ok(())));
+}
+
+// 1.9: "0 … no effect without a switch".
 #[test]
 fn code_that_does_not_wait_is_not_cut() {
     everywhere(|| assert_eq!(timeout(Duration::ZERO, || 5), Ok(5)));
+}
+
+// 1.9: "powerless over CPU-bound code: an already expired one fires only at the next" wait.
+#[test]
+fn one_that_ran_out_in_a_computation_fires_at_the_next_wait() {
+    everywhere(|| {
+        let mut computed = false;
+        let result = timeout(SHORT, || {
+            let start = Instant::now();
+            while start.elapsed() < 2 * SHORT {
+                std::hint::spin_loop();
+            }
+            computed = true;
+            sleep(LONG);
+            unreachable!("the sleep is cut");
+        });
+        assert!(computed && result.map(|(): ()| ()).is_err());
+    });
+}
+
+// 1.9: in gevent "`sleep(0)` doesn't count"; here a yield is a wait like any other.
+#[test]
+fn a_yield_counts_as_a_wait() {
+    run(|| assert!(timeout(Duration::ZERO, yield_now).is_err()));
+}
+
+// 1.9: "raised in the greenlet that called start(), wherever it is parked".
+#[test]
+fn it_cuts_the_waits_of_its_own_thread_alone() {
+    everywhere(|| {
+        let mut child = None;
+        let result = timeout(SHORT, || {
+            child = Some(spawn(|| {
+                sleep(5 * SHORT);
+                "not cut"
+            }));
+            sleep(LONG);
+        });
+        assert!(result.is_err());
+        assert_eq!(child.unwrap().join().unwrap(), "not cut");
+    });
 }
 
 #[test]

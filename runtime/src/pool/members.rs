@@ -8,6 +8,7 @@
 //! that is so for those that are killed before they start, too. What is kept of a member is its
 //! unparker, whose generation makes a late kill harmless.
 
+use crate::atomic::{AtomicUsize, Ordering};
 use crate::clock;
 use crate::context;
 use crate::header::Wait;
@@ -17,7 +18,6 @@ use crate::wait_queue::{self, WaitQueue};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(crate) struct Members {
     /// `usize::MAX` is none: permits are not counted then.

@@ -1,13 +1,13 @@
 //! `Condvar`: waiting, with a mutex set aside, for somebody to say that something has changed.
 
 use super::mutex::MutexGuard;
+use crate::atomic::{AtomicBool, Ordering};
 use crate::clock;
 use crate::header::Wait;
 use crate::lock::Lock;
 use crate::wait_queue::{self, WaitQueue};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LockResult, PoisonError};
 use std::time::Duration;
 

@@ -43,6 +43,14 @@ pub use std::sync::{Arc, LockResult, PoisonError, TryLockError, TryLockResult, W
 
 use crate::clock;
 
+/// A [`Once`] that has not been done.
+#[deprecated(note = "replaced by `Once::new()`, as in std")]
+#[expect(
+    clippy::declare_interior_mutable_const,
+    reason = "std's name, for statics"
+)]
+pub const ONCE_INIT: Once = Once::new();
+
 /// Has `deadline` come? Without looking at the clock if it never does.
 fn is_over(deadline: u64) -> bool {
     deadline != clock::NEVER && clock::now() >= deadline

@@ -1,6 +1,7 @@
 //! `Once`: something that is done once, by whoever comes first, while the others wait.
 
 use super::poison::Before;
+use crate::atomic::{AtomicU8, Ordering};
 use crate::clock::NEVER;
 use crate::header::Wait;
 use crate::interrupt;
@@ -10,7 +11,6 @@ use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::atomic::{AtomicU8, Ordering};
 
 /// One-time initialisation, with std's API and poisoning.
 ///

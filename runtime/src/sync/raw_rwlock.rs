@@ -11,12 +11,12 @@
 //! those who unlock: the end of a write admits all readers that wait, the end of the last read the
 //! first writer; readers that come while a writer waits stand behind it. Neither kind starves.
 
+use crate::atomic::{AtomicUsize, Ordering};
 use crate::clock::NEVER;
 use crate::header::Wait;
 use crate::lock::Lock;
 use crate::park::Unparker;
 use crate::wait_queue::{self, WaitQueue};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 const WRITER: usize = 1;
 const WAITED: usize = 2;

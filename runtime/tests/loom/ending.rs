@@ -43,12 +43,10 @@ impl Spawned {
     fn new(flags: u64) -> Arc<Self> {
         let word = Word::default();
         let generation = word.begin(UNSTARTED, flags | BODY, NOWHERE);
-        let end = Lock::default();
-        drop(end.lock());
         Arc::new(Spawned {
             word,
             generation,
-            end,
+            end: Lock::default(),
             room: UnsafeCell::new(Room::Closure),
             in_use: UnsafeCell::new(true),
             results_gone: AtomicUsize::new(0),

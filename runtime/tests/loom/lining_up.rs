@@ -71,7 +71,6 @@ fn two_wait(
 ) {
     explore(Some(preemptions), move || {
         let till = Arc::new(Till::default());
-        drop(till.0.lock());
         let (one, other) = (till.clone(), till.clone());
         let one = thread::spawn(move || one.borrow(deadline));
         let other = thread::spawn(move || other.borrow(NEVER));

@@ -16,12 +16,15 @@ pub(crate) struct Unparker(usize);
 #[derive(Default)]
 struct Parker {
     thread: RefCell<Option<Thread>>,
-    /// Is it in the wait that the token ends? Loom mistakes a needless unpark for the end of a join.
+    /// Is it in the wait that the token ends? Loom mistakes a needless unpark for the end of a
+    /// join.
     parked: Cell<bool>,
     token: AtomicBool,
     kill: AtomicBool,
     shields: Cell<usize>,
     expired: Cell<bool>,
+    /// Does it unwind by a panic? Std counts those of all threads of the model together.
+    panics: Cell<bool>,
 }
 
 /// The most threads of a model that wait.
@@ -34,6 +37,9 @@ thread_local! {
 
 /// What a killed thread unwinds with.
 pub(crate) struct Killed;
+
+/// What [`panic`] unwinds with.
+struct Panicked;
 
 /// Runs one execution of a model.
 pub(crate) fn with_parkers(model: impl Fn()) {
@@ -70,10 +76,20 @@ impl Unparker {
         }
     }
 
+    /// Is it in a wait?
+    pub(crate) fn is_parked(self) -> bool {
+        self.parker().parked.get()
+    }
+
     /// Makes its next wait unwind, and ends the one under way.
     pub(crate) fn kill(self) {
         self.parker().kill.swap(true, AcqRel);
         self.unpark();
+    }
+
+    /// All have started, so that this is no more than a kill.
+    pub(crate) fn end(self) {
+        self.kill();
     }
 }
 
@@ -89,6 +105,12 @@ pub(crate) fn park(deadline: u64, _: Wait) {
         parker.parked.set(true);
         thread::park();
     }
+}
+
+/// Forgets a wake-up for a wait that has ended.
+pub(crate) fn forget_token() {
+    let parker = Unparker::current().parker();
+    parker.token.swap(false, AcqRel);
 }
 
 /// Has a deadline of the caller ended a wait?
@@ -112,6 +134,28 @@ pub(crate) fn unless_killed<T>(f: impl FnOnce() -> T) -> Option<T> {
     match catch_unwind(AssertUnwindSafe(f)) {
         Ok(result) => Some(result),
         Err(payload) if payload.is::<Killed>() => None,
+        Err(payload) => resume_unwind(payload),
+    }
+}
+
+/// A panic without a message.
+pub(crate) fn panic() -> ! {
+    Unparker::current().parker().panics.set(true);
+    resume_unwind(Box::new(Panicked))
+}
+
+pub(crate) fn is_panicking() -> bool {
+    Unparker::current().parker().panics.get()
+}
+
+/// What `f` returns; none if it came to [`panic`].
+pub(crate) fn unless_panicked<T>(f: impl FnOnce() -> T) -> Option<T> {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(result) => Some(result),
+        Err(payload) if payload.is::<Panicked>() => {
+            Unparker::current().parker().panics.set(false);
+            None
+        }
         Err(payload) => resume_unwind(payload),
     }
 }

@@ -1,20 +1,40 @@
 //! The core of queues and of the rendezvous: every item is got, given back or dropped, once, and
 //! nobody waits for what is there.
 
-#[allow(dead_code, reason = "shared with other kinds of queues")]
+#[path = "choosing.rs"]
+mod choosing;
+
+#[path = "../../src/queue/arm.rs"]
+mod arm;
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "parts of the face are not modelled"
+)]
+#[path = "../../src/queue/channel.rs"]
+mod channel;
+#[allow(dead_code, reason = "as for `channel.rs`")]
 #[path = "../../src/queue/container.rs"]
 mod container;
-#[allow(dead_code, reason = "shared with the queues' faces")]
+#[allow(dead_code, reason = "as for `channel.rs`")]
 #[path = "../../src/queue/core.rs"]
 mod core;
-#[allow(dead_code, unreachable_pub, reason = "shared with the queues' faces")]
+#[allow(dead_code, unreachable_pub, reason = "as for `channel.rs`")]
 #[path = "../../src/queue/error.rs"]
 mod error;
-#[allow(dead_code, unreachable_pub, reason = "a `Select` is not modelled")]
+#[allow(dead_code, unreachable_pub, reason = "as for `channel.rs`")]
+#[path = "../../src/queue/face.rs"]
+mod face;
+#[allow(unreachable_pub, reason = "as for `channel.rs`")]
+#[path = "../../src/queue/iter.rs"]
+mod iter;
+#[allow(unreachable_pub, reason = "`Choice` is named by a sealed trait")]
 #[path = "../../src/queue/place.rs"]
 mod place;
 #[path = "../../src/queue/waiting.rs"]
 mod waiting;
+
+pub(crate) use self::place::Choice;
 
 use self::container::Fifo;
 use self::core::Core;
@@ -27,9 +47,7 @@ use std::sync::Arc;
 
 /// A queue with so much room; a channel if that is none.
 fn queue<T>(capacity: usize) -> Arc<Core<Fifo<T>>> {
-    let queue = Core::new(Fifo::new(), capacity);
-    assert_eq!(queue.len(), 0);
-    Arc::new(queue)
+    Arc::new(Core::new(Fifo::new(), capacity))
 }
 
 #[test]

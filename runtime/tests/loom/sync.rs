@@ -1,8 +1,38 @@
 //! `permits.rs`, under mutexes and semaphores: nobody passes without a permit, none is lost, and
 //! nobody sleeps while one is free.
 
+#[path = "notifying.rs"]
+mod notifying;
+#[path = "once_only.rs"]
+mod once_only;
+#[path = "reading.rs"]
+mod reading;
+
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "parts of the face are not modelled"
+)]
+#[path = "../../src/sync/condvar.rs"]
+mod condvar;
+#[allow(dead_code, unreachable_pub, reason = "as for `condvar.rs`")]
+#[path = "../../src/sync/mutex.rs"]
+mod mutex;
+#[allow(
+    dead_code,
+    unreachable_pub,
+    unfulfilled_lint_expectations,
+    reason = "as for `condvar.rs`; and clippy expects less of what is not exported"
+)]
+#[path = "../../src/sync/once.rs"]
+mod once;
 #[path = "../../src/sync/permits.rs"]
 mod permits;
+#[allow(dead_code, reason = "as for `condvar.rs`")]
+#[path = "../../src/sync/poison.rs"]
+mod poison;
+#[path = "../../src/sync/raw_rwlock.rs"]
+mod raw_rwlock;
 
 use self::permits::Permits;
 use crate::clock::{self, NEVER, NOW, SOON};
@@ -21,14 +51,6 @@ pub(crate) fn is_over(deadline: u64) -> bool {
     deadline != NEVER && clock::now() >= deadline
 }
 
-/// With the lock used, too.
-fn permits(count: usize) -> Permits {
-    let permits = Permits::new(0);
-    assert!(!permits.acquire(NOW, Wait::Signal));
-    (0..count).for_each(|_| assert!(permits.release(count)));
-    permits
-}
-
 /// A mutex, and what it protects.
 struct Protected {
     permits: Permits,
@@ -43,7 +65,7 @@ unsafe impl Send for Protected {}
 impl Protected {
     fn new() -> Arc<Self> {
         Arc::new(Protected {
-            permits: permits(1),
+            permits: Permits::new(1),
             value: UnsafeCell::new(0),
         })
     }
@@ -158,7 +180,7 @@ fn who_is_woken_at_its_deadline_takes_the_permit_or_leaves_it() {
 #[test]
 fn two_permits_serve_two_who_wait() {
     explore(Some(2), || {
-        let permits = Arc::new(permits(0));
+        let permits = Arc::new(Permits::new(0));
         let others = [permits.clone(), permits.clone()];
         let acquiring = others.map(|it| thread::spawn(move || it.acquire(NEVER, Wait::Signal)));
         (0..2).for_each(|_| assert!(permits.release(Permits::MAX)));
@@ -170,7 +192,7 @@ fn two_permits_serve_two_who_wait() {
 #[test]
 fn who_watches_hears_of_a_free_permit() {
     explore(None, || {
-        let permits = Arc::new(permits(0));
+        let permits = Arc::new(Permits::new(0));
         let other = permits.clone();
         let releasing = thread::spawn(move || other.release(Permits::MAX));
         let waiter = Waiter::new(Unparker::current());
