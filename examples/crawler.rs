@@ -9,23 +9,39 @@
 //! It stays on the site of the first page and out of what its robots.txt forbids, and visits no page
 //! twice. Pages that are missing, huge or stalled cost no more than their own time. Of the demo
 //! site, ten pages are missing, one stalls and one does not end.
+//!
+//! With `--redis` the queue is in Redis, and all crawlers that begin at the same page share one
+//! crawl, on as many machines as you like. Kill some: the others visit what those had claimed.
+//!
+//! ```text
+//! cargo run --release --example crawler -- --serve 127.0.0.1:8000         # the demo site for all
+//! cargo run --release --features monkey --example crawler -- \
+//!     --redis redis://127.0.0.1/ http://127.0.0.1:8000/page/1             # in several terminals
+//! ```
 
 #[path = "common/demo_site.rs"]
 mod demo_site;
+#[path = "common/frontier.rs"]
+mod frontier;
 #[path = "common/http.rs"]
 mod http;
+#[cfg_attr(feature = "monkey", path = "common/redis_frontier.rs")]
+#[cfg_attr(not(feature = "monkey"), path = "common/no_redis_frontier.rs")]
+mod redis_frontier;
+#[cfg(feature = "monkey")]
+#[path = "common/redis_server.rs"]
+mod redis_server;
 
-use std::collections::HashSet;
 use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, Read};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::{Parser, value_parser};
+use frontier::{Frontier, Link, LocalFrontier, Outcome, Tally};
 use greenloop::pool::Pool;
-use greenloop::queue::Queue;
 use greenloop::sync::Mutex;
 use greenloop::{sleep, spawn_blocking, timeout};
 use indicatif::ProgressBar;
@@ -57,6 +73,16 @@ struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 3)]
     #[arg(value_parser = value_parser!(u64).range(1..=86_400))]
     timeout: u64,
+    /// Share the crawl with other processes: where the Redis server is [needs the feature monkey]
+    #[arg(long, value_name = "REDIS", requires = "url")]
+    redis: Option<String>,
+    /// After how long a silent process counts as dead, and others take its pages
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    #[arg(value_parser = value_parser!(u64).range(2..=86_400))]
+    lease: u64,
+    /// Only serve the demo site, and say which pages are asked for
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["url", "redis"])]
+    serve: Option<String>,
 }
 
 fn web_url(text: &str) -> Result<Url, String> {
@@ -67,129 +93,136 @@ fn web_url(text: &str) -> Result<Url, String> {
     }
 }
 
-fn main() -> Result<ExitCode, Box<dyn Error>> {
+fn main() -> ExitCode {
     let args = Args::parse();
-    let first = match args.url {
-        Some(url) => url,
+    let ended = match &args.serve {
+        Some(address) => serve(address),
+        None => crawl(&args),
+    };
+    ended.unwrap_or_else(|error| {
+        eprintln!("crawler: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn serve(address: &str) -> Result<ExitCode, Box<dyn Error>> {
+    let site = demo_site::start_at(address, |path| println!("GET {path}"));
+    let site = site.map_err(|error| format!("cannot serve at {address}: {error}"))?;
+    println!("the demo site begins at {site}/page/1");
+    loop {
+        sleep(Duration::MAX); // until somebody ends the process
+    }
+}
+
+fn crawl(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
+    let first = match &args.url {
+        Some(url) => url.clone(),
         None => Url::parse(&demo_site::start()?)?.join("/page/1")?,
     };
-    let crawl = match Crawl::new(&first, args.pages, Duration::from_secs(args.timeout)) {
-        Ok(crawl) => Arc::new(crawl),
-        Err(error) => {
-            eprintln!("crawler: cannot tell what the robots.txt of {first} allows: {error}");
-            return Ok(ExitCode::FAILURE);
-        }
-    };
-    let start = Instant::now();
-    crawl.find(first);
+    let crawl = Arc::new(Crawl::new(first, args)?);
     let pool = Pool::new(args.workers as usize);
     for _ in 0..args.workers {
         let crawl = crawl.clone();
         pool.spawn(move || crawl.work());
     }
-    crawl.queue.join(); // until all that was found has been visited
-    crawl.queue.shutdown(false); // the workers end
+    crawl.frontier.join()?; // until all that was found has been visited
     pool.join();
     crawl.progress.finish_and_clear();
-    let tally = crawl.tally.lock().unwrap();
-    tally.report(start.elapsed());
+    let tally = crawl.frontier.tally();
+    if args.redis.is_some() {
+        println!("{} of {} pages by this process", tally.here, tally.done());
+    }
+    report(&tally);
     Ok(ExitCode::from(u8::from(tally.visited == 0)))
 }
 
 /// What the workers share.
 struct Crawl {
-    agent: Agent,
-    timeout: Duration,
-    pages: u32,
-    robot: Robot,
-    queue: Queue<Url>,
-    tally: Mutex<Tally>,
+    visitor: Visitor,
+    frontier: Box<dyn Frontier>,
     turn: Mutex<()>,
     progress: ProgressBar, // draws only when standard error is a terminal
 }
 
-#[derive(Default)]
-struct Tally {
-    seen: HashSet<Url>,
-    queued: u32,
-    forbidden: u32,
-    visited: u32,
-    failed: u32,
-    bytes: usize,
-}
-
 impl Crawl {
-    fn new(first: &Url, pages: u32, limit: Duration) -> Result<Crawl, Box<dyn Error>> {
-        // A redirection is a page with one link, and so may be on another site or seen before.
-        let agent = http::agent(Agent::config_builder().user_agent(NAME).max_redirects(0));
-        let url = first.join("/robots.txt")?;
+    fn new(first: Url, args: &Args) -> Result<Crawl, Box<dyn Error>> {
+        let visitor = Visitor::new(&first, Duration::from_secs(args.timeout))?;
+        let first = visitor.link(first);
+        let lease = Duration::from_secs(args.lease);
+        let frontier: Box<dyn Frontier> = match &args.redis {
+            Some(redis) => redis_frontier::open(redis, lease, first, args.pages)?,
+            None => Box::new(LocalFrontier::new(first, args.pages)),
+        };
         Ok(Crawl {
-            timeout: limit,
-            pages,
-            robot: Robot::new(NAME, &rules(&agent, &url, limit)?)?,
-            queue: Queue::new(),
-            tally: Mutex::default(),
+            visitor,
+            frontier,
             turn: Mutex::default(),
             progress: ProgressBar::new(0),
-            agent,
         })
     }
 
-    /// Queues a page, unless it was found before, is forbidden, or one too many.
-    fn find(&self, mut url: Url) {
-        url.set_fragment(None);
-        let mut tally = self.tally.lock().unwrap();
-        if tally.queued == self.pages || !tally.seen.insert(url.clone()) {
-            return;
-        }
-        if !self.robot.allowed(url.as_str()) {
-            tally.forbidden += 1;
-            return;
-        }
-        tally.queued += 1;
-        self.progress.inc_length(1);
-        let put = self.queue.put(url);
-        put.expect("the queue is open while there is work");
-    }
-
-    /// Visits pages until the queue is shut down.
+    /// Visits pages until there are none.
     fn work(&self) {
-        for url in &self.queue {
+        while let Some(page) = self.frontier.next() {
             self.wait_for_turn();
-            self.visit(&url);
-            self.progress.inc(1);
-            self.queue.task_done().expect("once a page");
+            let outcome = self.visitor.visit(&page).unwrap_or_else(|error| {
+                self.progress.suspend(|| eprintln!("{page}: {error}"));
+                Outcome::Failed
+            });
+            self.frontier.done(&page, outcome);
+            self.show_progress();
         }
     }
 
     /// Keeps the pause that the site wants, if it does, between any two pages.
     fn wait_for_turn(&self) {
-        if let Some(Ok(pause)) = self.robot.delay.map(Duration::try_from_secs_f32) {
+        if let Some(Ok(pause)) = self.visitor.robot.delay.map(Duration::try_from_secs_f32) {
             let _turn = self.turn.lock().unwrap(); // the others wait for the lock meanwhile
-            sleep(pause);
+            self.frontier.wait_for_turn(pause);
         }
     }
 
-    fn visit(&self, url: &Url) {
-        match timeout(self.timeout, || self.fetch(url)) {
-            Ok(Ok((bytes, links))) => {
-                let mut tally = self.tally.lock().unwrap();
-                tally.visited += 1;
-                tally.bytes += bytes;
-                drop(tally);
-                let is_here = |link: &Url| link.origin() == url.origin();
-                for link in links.into_iter().filter(is_here) {
-                    self.find(link);
-                }
-            }
-            Ok(Err(error)) => self.fail(url, &error),
-            Err(elapsed) => self.fail(url, &elapsed),
-        }
+    fn show_progress(&self) {
+        let tally = self.frontier.tally();
+        self.progress.set_length(tally.queued.into());
+        self.progress.set_position(tally.done().into());
+    }
+}
+
+/// Fetches pages of a site whose rules it knows.
+struct Visitor {
+    agent: Agent,
+    timeout: Duration,
+    robot: Robot,
+}
+
+impl Visitor {
+    fn new(first: &Url, timeout: Duration) -> Result<Visitor, Box<dyn Error>> {
+        // A redirection is a page with one link, and so may be on another site or seen before.
+        let agent = http::agent(Agent::config_builder().user_agent(NAME).max_redirects(0));
+        let unknown = |error: &dyn Display| {
+            format!("cannot tell what the robots.txt of {first} allows: {error}")
+        };
+        let url = first.join("/robots.txt")?;
+        let rules = rules(&agent, &url, timeout).map_err(|error| unknown(&error))?;
+        Ok(Visitor {
+            agent,
+            timeout,
+            robot: Robot::new(NAME, &rules).map_err(|error| unknown(&error))?,
+        })
     }
 
-    fn fail(&self, url: &Url, error: &dyn Display) {
-        self.tally.lock().unwrap().failed += 1;
-        self.progress.suspend(|| eprintln!("{url}: {error}"));
+    fn link(&self, mut url: Url) -> Link {
+        url.set_fragment(None);
+        let is_allowed = self.robot.allowed(url.as_str());
+        Link { url, is_allowed }
+    }
+
+    fn visit(&self, url: &Url) -> Result<Outcome, Box<dyn Error>> {
+        let (bytes, mut links) = timeout(self.timeout, || self.fetch(url))??;
+        links.retain(|link| link.origin() == url.origin());
+        let links = links.into_iter().map(|link| self.link(link)).collect();
+        Ok(Outcome::Visited { bytes, links })
     }
 
     /// Returns how many bytes came, and the links in them.
@@ -213,17 +246,15 @@ impl Crawl {
     }
 }
 
-impl Tally {
-    fn report(&self, took: Duration) {
-        let (visited, seconds) = (self.visited, took.as_secs_f64());
-        println!(
-            "{visited} pages, {} bytes, in {seconds:.2} s: {:.0} pages/s; {} failed, {} forbidden",
-            self.bytes,
-            f64::from(visited) / seconds,
-            self.failed,
-            self.forbidden
-        );
-    }
+fn report(tally: &Tally) {
+    let (visited, seconds) = (tally.visited, tally.took.as_secs_f64());
+    println!(
+        "{visited} pages, {} bytes, in {seconds:.2} s: {:.0} pages/s; {} failed, {} forbidden",
+        tally.bytes,
+        f64::from(visited) / seconds,
+        tally.failed,
+        tally.forbidden
+    );
 }
 
 /// The site's robots.txt. If it is missing, nothing is forbidden; if it cannot be had, that is an error.

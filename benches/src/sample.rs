@@ -53,15 +53,31 @@ pub fn micro(row: &str, competitor: Competitor) -> Sample {
     if competitor.hub {
         command.arg("--hub");
     }
+    one_line(command)
+}
+
+/// Runs a program that prints its figures as a line of JSON.
+pub fn one_line(command: Command) -> Sample {
     with_noise(|| finish(command))
 }
 
 /// Starts an echo server and loads it for `seconds`.
 pub fn echo(scene: Scene, competitor: Competitor, cpus: &[usize], seconds: f64) -> Sample {
+    let server = || program("echo", competitor.runtime);
+    loaded(server, scene, cpus, seconds)
+}
+
+/// The same for any server that takes a port, the number of its workers, and `--cpu N`.
+pub fn loaded(
+    server: impl FnOnce() -> Command,
+    scene: Scene,
+    cpus: &[usize],
+    seconds: f64,
+) -> Sample {
     let pins = scene.pinned.then_some((cpus[0], cpus[cpus.len() - 1]));
     let measure = || -> io::Result<Sample> {
         let port = free_port()?;
-        let mut server = program("echo", competitor.runtime);
+        let mut server = server();
         server.args([port.to_string(), scene.workers.to_string()]);
         let mut load = Command::new(beside("load"));
         load.arg(port.to_string()).args(scene.load);
@@ -90,7 +106,8 @@ fn program(name: &str, runtime: Runtime) -> Command {
     command
 }
 
-fn beside(name: &str) -> std::path::PathBuf {
+/// The program of that name that lies beside this one.
+pub fn beside(name: &str) -> std::path::PathBuf {
     std::env::current_exe()
         .expect("the path of this program")
         .with_file_name(name)

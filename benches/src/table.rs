@@ -1,6 +1,7 @@
 //! `Results`: the samples of several rounds, and the Markdown tables of their medians and ratios.
 
 use crate::sample::Sample;
+use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Write;
 
 /// Samples by row, competitor and round.
@@ -117,6 +118,32 @@ impl Results {
             format!("{:.2}", median(&ratios))
         }
     }
+}
+
+/// Each round measures each row of each competitor once, by their places; who comes first changes from round to round.
+pub fn rounds(
+    rounds: usize,
+    rows: &[&str],
+    competitors: &[&str],
+    measure: impl Fn(usize, usize) -> Sample,
+) -> Results {
+    let mut results = Results::new(rows, competitors);
+    // Hidden by itself where standard error is no terminal.
+    let progress = ProgressBar::new((rounds * rows.len() * competitors.len()) as u64);
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta} {msg}");
+    progress.set_style(style.expect("a valid template"));
+    for round in 0..rounds {
+        for (row, name) in rows.iter().enumerate() {
+            for turn in 0..competitors.len() {
+                let at = (turn + round) % competitors.len();
+                progress.set_message(format!("{} {name}", competitors[at]));
+                results.add(row, at, measure(row, at));
+                progress.inc(1);
+            }
+        }
+    }
+    progress.finish_and_clear();
+    results
 }
 
 fn figure(sample: &Sample, key: &str) -> Option<f64> {

@@ -8,6 +8,7 @@ use greenloop::sleep;
 use greenloop::sync::Mutex;
 use url::Url;
 
+/// Where the workers of a crawl take pages from.
 pub(crate) trait Frontier: Send + Sync {
     /// Waits for a page to visit; there is none once all that was found has been visited.
     fn next(&self) -> Option<Url>;
@@ -40,6 +41,8 @@ pub(crate) struct Tally {
     pub(crate) visited: u32,
     pub(crate) failed: u32,
     pub(crate) bytes: usize,
+    /// How many pages this process has finished with.
+    pub(crate) here: u32,
     pub(crate) took: Duration,
 }
 
@@ -99,6 +102,7 @@ impl Frontier for LocalFrontier {
 
     fn done(&self, _: &Url, outcome: Outcome) {
         let mut found = self.found.lock().unwrap();
+        found.tally.here += 1;
         match outcome {
             Outcome::Visited { bytes, links } => {
                 found.tally.visited += 1;

@@ -28,18 +28,18 @@ end
 
 local steps = {}
 
--- The first process to come says where the crawl begins, and how many pages it may have.
-function steps.begin(pages, url, is_allowed)
+-- PAGES URL IS_ALLOWED: the first process to come says how many pages the crawl may have.
+function steps.begin()
   redis.call('HSETNX', tally, 'began', now())
-  redis.call('HSETNX', tally, 'pages', pages)
-  find(url, is_allowed)
+  redis.call('HSETNX', tally, 'pages', ARGV[3])
+  find(ARGV[4], ARGV[5])
   return 0
 end
 
--- Renews the lease, and puts back what processes had claimed whose lease has run out.
--- Those stay known: whoever still waits in their name could be given one more page.
-function steps.beat(lease)
-  redis.call('ZADD', members, now() + lease, me)
+-- LEASE: renews the lease, and puts back what processes had claimed whose lease has run out.
+-- Those stay known: a page may still be claimed in their name until their connections are closed.
+function steps.beat()
+  redis.call('ZADD', members, now() + ARGV[3], me)
   local count = 0
   for _, gone in ipairs(redis.call('ZRANGEBYSCORE', members, '-inf', now())) do
     while redis.call('LMOVE', pending .. gone, frontier, 'RIGHT', 'LEFT') do
@@ -49,16 +49,16 @@ function steps.beat(lease)
   return count
 end
 
--- Counts a page once, even if it was put back and visited again meanwhile.
-function steps.done(url, outcome, bytes, ...)
-  local links = { ... }
-  if redis.call('LREM', pending .. me, 1, url) == 0 then
+-- URL OUTCOME BYTES [LINK IS_ALLOWED]...: counts a page once, even if it was put back meanwhile and
+-- another process visits it as well.
+function steps.done()
+  if redis.call('LREM', pending .. me, 1, ARGV[3]) == 0 then
     return 0
   end
-  redis.call('HINCRBY', tally, outcome, 1)
-  redis.call('HINCRBY', tally, 'bytes', bytes)
-  for at = 1, #links, 2 do
-    find(links[at], links[at + 1])
+  redis.call('HINCRBY', tally, ARGV[4], 1)
+  redis.call('HINCRBY', tally, 'bytes', ARGV[5])
+  for at = 6, #ARGV, 2 do
+    find(ARGV[at], ARGV[at + 1])
   end
   return 1
 end
@@ -67,9 +67,17 @@ function steps.look()
   return 0
 end
 
-local step = steps[ARGV[1]](unpack(ARGV, 3))
-local age = now() - figure('began')
+-- The last to leave takes everything away, so that the next crawl begins anew.
+function steps.leave()
+  redis.call('ZREM', members, me)
+  if redis.call('ZCOUNT', members, now(), '+inf') == 0 then
+    redis.call('DEL', seen, frontier, tally, members)
+  end
+  return 0
+end
+
+local result = steps[ARGV[1]]()
 return {
-  step, figure('queued'), figure('forbidden'), figure('visited'), figure('failed'),
-  figure('bytes'), age
+  result, figure('queued'), figure('forbidden'), figure('visited'), figure('failed'),
+  figure('bytes'), now() - figure('began')
 }

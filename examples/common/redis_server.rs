@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::{Client, Connection};
+use redis::{Client, Connection, RedisError};
 use url::Url;
 
 /// How long the server may take to answer, besides what it was asked to wait.
@@ -32,7 +32,13 @@ impl RedisServer {
     }
 
     /// Says that an exchange with the server failed.
-    pub(crate) fn lost(&self, error: &redis::RedisError) -> String {
+    pub(crate) fn lost(&self, error: &RedisError) -> String {
+        if error.is_timeout() {
+            return format!(
+                "the Redis server at {} is silent for {PATIENCE:?}",
+                self.name
+            );
+        }
         format!("the Redis server at {}: {error}", self.name)
     }
 }

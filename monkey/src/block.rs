@@ -13,6 +13,7 @@
 use crate::destructors::{self, Destructor, Destructors};
 use crate::image;
 use crate::kernel;
+use crate::program;
 use crate::rseq;
 use greenloop_runtime::foreign::{self, Block, Guard, Lock};
 use libc::{c_int, c_void, pthread_attr_t, pthread_t};
@@ -22,7 +23,7 @@ use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering};
 
 /// How many unused blocks are kept.
 const SPARE: usize = 1024;
@@ -38,6 +39,10 @@ pub(crate) struct Donor {
     ready: AtomicU32,
     /// 1 as soon as the thread is to end.
     released: AtomicU32,
+    /// The number of the kernel's thread.
+    number: AtomicI32,
+    /// What `program` keeps with its current user; belongs to that, too.
+    user: Cell<usize>,
     /// A green thread has used it before. This and the destructors belong to its current user.
     used: Cell<bool>,
     destructors: RefCell<Destructors>,
@@ -70,6 +75,11 @@ static THREADS: Lock<BTreeSet<pthread_t>> = Lock::new(BTreeSet::new());
 
 /// Takes a block, from the pool if there is one.
 pub(crate) fn take() -> io::Result<&'static dyn Block> {
+    take_donor().map(|donor| donor as _)
+}
+
+/// [`take`], for who wants to know its thread.
+pub(crate) fn take_donor() -> io::Result<&'static Donor> {
     *LENT.lock() += 1;
     let spare = POOL.lock().pop();
     let donor = spare.map_or_else(start_some, Ok);
@@ -119,17 +129,13 @@ unsafe impl Block for Donor {
     }
 
     unsafe fn end(&self) {
-        loop {
-            let next = self.destructors.borrow_mut().pop();
-            let Some((destructor, value)) = next else {
-                break;
-            };
-            // SAFETY: the contract of its registration: called once, with that value, at the end of
-            // its thread.
-            unsafe { destructor(value) };
-        }
         // SAFETY: by the caller's word the green thread is at its end.
-        unsafe { destructors::clear_keys() };
+        unsafe {
+            self.run_destructors();
+            destructors::clear_keys();
+            // Those of keys may have made further values, which must not be left to the next user.
+            self.run_destructors();
+        }
     }
 
     unsafe fn put_back(&'static self) {
@@ -147,6 +153,59 @@ unsafe impl Block for Donor {
 }
 
 impl Donor {
+    /// The storage of a thread of the program's own, `thread`, which sleeps from now on for ever. It
+    /// is never put back.
+    ///
+    /// # Safety
+    ///
+    /// `pointer` and `number` are that thread's, which has not been adopted before.
+    pub(crate) unsafe fn adopt(thread: pthread_t, pointer: usize, number: i32) -> &'static Donor {
+        *LENT.lock() += 1;
+        THREADS.lock().insert(thread);
+        Box::leak(Box::new(Donor {
+            thread: Cell::new(thread),
+            pointer: AtomicUsize::new(pointer),
+            ready: AtomicU32::new(1),
+            released: AtomicU32::new(0),
+            number: AtomicI32::new(number),
+            user: Cell::new(0),
+            used: Cell::new(false),
+            destructors: RefCell::default(),
+        }))
+    }
+
+    /// The thread that the storage is of.
+    pub(crate) fn thread(&self) -> pthread_t {
+        self.thread.get()
+    }
+
+    /// The number of that thread.
+    pub(crate) fn number(&self) -> i32 {
+        self.number.load(Ordering::Relaxed)
+    }
+
+    /// What `program` keeps with the current user.
+    pub(crate) fn user(&self) -> &Cell<usize> {
+        &self.user
+    }
+
+    /// Runs the destructors of the thread-locals, but not those of keys.
+    ///
+    /// # Safety
+    ///
+    /// As of [`Block::end`].
+    pub(crate) unsafe fn run_destructors(&self) {
+        loop {
+            let next = self.destructors.borrow_mut().pop();
+            let Some((destructor, value)) = next else {
+                break;
+            };
+            // SAFETY: the contract of its registration: called once, with that value, at the end of
+            // its thread.
+            unsafe { destructor(value) };
+        }
+    }
+
     pub(crate) fn push_destructor(&self, destructor: Destructor, value: *mut c_void) {
         self.destructors.borrow_mut().push(destructor, value);
     }
@@ -158,6 +217,8 @@ impl Donor {
             pointer: AtomicUsize::new(0),
             ready: AtomicU32::new(0),
             released: AtomicU32::new(0),
+            number: AtomicI32::new(0),
+            user: Cell::new(0),
             used: Cell::new(false),
             destructors: RefCell::default(),
         }));
@@ -213,14 +274,29 @@ impl Donor {
     }
 }
 
+/// Names the calling OS thread, which runs nothing.
+fn take_name() {
+    let name = c"thread-locals".as_ptr().expose_provenance();
+    // SAFETY: a C string.
+    unsafe { kernel::call(libc::SYS_prctl, [libc::PR_SET_NAME as usize, name]) };
+}
+
+/// The calling OS thread's number, by the kernel's word.
+fn number() -> i32 {
+    // SAFETY: no memory is passed.
+    unsafe { kernel::call(libc::SYS_gettid, []) as i32 }
+}
+
 /// A donor's thread: says where its storage is, and sleeps until it is released.
 extern "C" fn donate(donor: *mut c_void) -> *mut c_void {
     // SAFETY: `create` passes a leaked donor, which is freed only after this thread has been joined.
     let donor: &'static Donor = unsafe { &*donor.cast() };
     block_all_but_the_c_librarys_signals();
     forget_rseq();
+    take_name();
     let pointer = foreign::thread_pointer();
     donor.pointer.store(pointer, Ordering::Relaxed);
+    donor.number.store(number(), Ordering::Relaxed);
     raise(&donor.ready);
     while donor.released.load(Ordering::Acquire) == 0 {
         wait(&donor.released);
@@ -321,15 +397,7 @@ unsafe fn symbol(name: &CStr) -> *const c_void {
 }
 
 /// Runs `f` with all signals blocked, so that a thread that it starts blocks them from its birth.
+/// Past the C library, whose call may be interposed.
 fn with_signals_blocked<R>(f: impl FnOnce() -> R) -> R {
-    let (mut all, mut before) = (MaybeUninit::uninit(), MaybeUninit::uninit());
-    // SAFETY: both sets are initialised before they are read.
-    unsafe {
-        libc::sigfillset(all.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
-    }
-    let result = f();
-    // SAFETY: filled by the call above.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), ptr::null_mut()) };
-    result
+    program::with_mask(Some(u64::MAX), f)
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 ///
 /// What the call itself demands.
 #[inline]
-pub(crate) unsafe fn call<const N: usize>(number: c_long, words: [usize; N]) -> isize {
+pub unsafe fn call<const N: usize>(number: c_long, words: [usize; N]) -> isize {
     let word = |index: usize| words.get(index).copied().unwrap_or(0);
     // SAFETY: the caller's word; words that a call does not take are ignored.
     let result = unsafe {
@@ -39,14 +39,14 @@ pub(crate) fn to_c(result: isize) -> isize {
 
 /// Sets this thread's `errno`.
 #[inline]
-pub(crate) fn set_errno(errno: c_int) {
+pub fn set_errno(errno: c_int) {
     // SAFETY: the calling thread's own, always valid.
     unsafe { *libc::__errno_location() = errno };
 }
 
 /// This thread's `errno`.
 #[inline]
-pub(crate) fn errno() -> c_int {
+pub fn errno() -> c_int {
     // SAFETY: the calling thread's own, always valid.
     unsafe { *libc::__errno_location() }
 }

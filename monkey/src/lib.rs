@@ -39,6 +39,9 @@ mod patch;
 #[cfg(patchable)]
 mod probe;
 #[cfg(patchable)]
+#[doc(hidden)]
+pub mod program;
+#[cfg(patchable)]
 mod real;
 #[cfg(patchable)]
 mod rseq;

@@ -1,6 +1,7 @@
 //! Saying which calls could not wait cooperatively, and held up a worker.
 
 use crate::own;
+use crate::program;
 use greenloop_runtime::{foreign, thread};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -22,9 +23,12 @@ pub(crate) fn blocks(call: &'static str, kind: &'static str) {
     }));
 }
 
-/// Says that a call was refused, and why.
+/// Says that a call was refused, and why. A program that never heard of greenloop does not go on.
 #[cold]
 pub(crate) fn refused(call: &'static str, why: &'static str) {
+    if program::registered().is_some() {
+        crate::abort(format_args!("{call}: {why}"));
+    }
     let _ = catch_unwind(AssertUnwindSafe(|| {
         log::error!(target: TARGET, "{call} was refused: {why}");
     }));

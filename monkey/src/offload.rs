@@ -54,7 +54,7 @@ impl<F, R> Drop for Job<F, R> {
 ///
 /// `work` may run on another thread while this one waits: it touches no thread-local of the
 /// caller's, and what it points to is not tied to a thread.
-pub(crate) unsafe fn offload<R>(work: impl FnOnce() -> R) -> R {
+pub unsafe fn offload<R>(work: impl FnOnce() -> R) -> R {
     let call = Call {
         work: UnsafeCell::new(Some(work)),
         result: UnsafeCell::new(None),

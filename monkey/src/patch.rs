@@ -4,7 +4,7 @@ use crate::check;
 use crate::error::{PatchError, PatchErrorKind};
 use greenloop_runtime::foreign::{self, Lock};
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 /// A group of calls that are patched together, as gevent has them.
 ///
@@ -67,6 +67,27 @@ static PATCHED: AtomicU32 = AtomicU32::new(0);
 /// While the self-check runs: all groups, for the full green threads that it makes, which are the
 /// only ones.
 const PROBE: u32 = 1 << 31;
+
+/// The process that was patched; 0 before.
+static PROCESS: AtomicI32 = AtomicI32::new(0);
+
+/// Is the caller in the process that was patched? A child of `vfork` uses its memory, but has
+/// descriptors of its own.
+pub(crate) fn is_own_process() -> bool {
+    let known = PROCESS.load(Ordering::Relaxed);
+    known == 0 || known == process()
+}
+
+#[cfg(patchable)]
+fn process() -> i32 {
+    // SAFETY: no memory is passed.
+    unsafe { crate::kernel::call(libc::SYS_getpid, []) as i32 }
+}
+
+#[cfg(not(patchable))]
+fn process() -> i32 {
+    0
+}
 
 /// Has the self-check succeeded?
 static CHECKED: Lock<bool> = Lock::new(false);
@@ -318,6 +339,7 @@ fn patch(groups: u32) -> Result<Patched, PatchError> {
     if !*checked {
         check::prepare()?;
         *checked = true;
+        PROCESS.store(process(), Ordering::Relaxed);
     }
     // A full green thread can be made from here on; those that are full by default come after.
     let before = PATCHED.fetch_or(wanted, Ordering::SeqCst);

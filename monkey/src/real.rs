@@ -6,8 +6,9 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// The next definition of `name` after ours, as a function of type `F`: the C library's, or that of
-/// another interposer.
-pub(crate) struct Real<F> {
+/// another interposer. Public for greenloop-run alone.
+#[derive(Debug)]
+pub struct Real<F> {
     name: &'static CStr,
     /// Of a symbol of which there are several: dlsym would not take the default one.
     version: Option<&'static CStr>,
@@ -17,7 +18,8 @@ pub(crate) struct Real<F> {
 }
 
 impl<F: Copy> Real<F> {
-    pub(crate) const fn new(name: &'static CStr) -> Self {
+    /// Of a symbol of one version.
+    pub const fn new(name: &'static CStr) -> Self {
         Real {
             name,
             version: None,
@@ -26,7 +28,8 @@ impl<F: Copy> Real<F> {
         }
     }
 
-    pub(crate) const fn versioned(name: &'static CStr, version: &'static CStr) -> Self {
+    /// Of a symbol of that version, or of any.
+    pub const fn versioned(name: &'static CStr, version: &'static CStr) -> Self {
         Real {
             version: Some(version),
             ..Real::new(name)
@@ -37,7 +40,7 @@ impl<F: Copy> Real<F> {
     ///
     /// `F` is the type of the function of that name.
     #[inline]
-    pub(crate) unsafe fn get(&self) -> F {
+    pub unsafe fn get(&self) -> F {
         const { assert!(size_of::<F>() == size_of::<*mut c_void>()) };
         let mut address = self.address.load(Ordering::Relaxed);
         if address.is_null() {

@@ -147,11 +147,11 @@ fn park_green(worker: &Worker, header: &Header, deadline: u64, wait: Wait) {
     header.wait.set(before);
 }
 
-/// Switches to the worker. Siblings must not see this thread's panic, nor it theirs: std counts per
-/// OS thread.
+/// Switches to the worker. Siblings must not see this thread's panic, nor it theirs: std counts them
+/// in a thread-local, which only a full green thread has to itself.
 #[inline(always)]
 fn switch_out(worker: &Worker, header: &Header, outcome: Outcome) {
-    let _hidden = panic_count::hide();
+    let _hidden = (!header.full.get()).then(panic_count::hide);
     let hooks_off = worker.context().hooks_off.replace(0);
     // SAFETY: `header` is the running green thread (all callers have it from `context::green`), on
     // its own stack.

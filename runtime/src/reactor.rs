@@ -2,6 +2,7 @@
 //! knows mio.
 
 use crate::clock::{self, NEVER};
+use crate::context;
 use crate::lock::Lock;
 use crate::wait_queue::WaitQueue;
 use mio::unix::SourceFd;
@@ -203,6 +204,7 @@ impl Registration {
 impl Outside {
     /// Ends the wait of the reactor.
     pub(crate) fn wake(&self) {
+        let _own = context::hooks_off();
         self.waker
             .wake()
             .expect("a write to the waker's descriptor");

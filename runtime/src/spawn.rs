@@ -17,7 +17,7 @@ use crate::pool::Permit;
 use crate::remote::Unstarted;
 use crate::scheduler::Scheduler;
 use crate::stack::{self, Label, SizeClass};
-use crate::storage::Storage;
+use crate::storage::{Block, Storage};
 use crate::thread::{self, Thread};
 use crate::word::{BODY, CANCELLER, HANDLE, KILL, NOWHERE, UNSTARTED, WATCHED};
 use crate::worker::Worker;
@@ -128,7 +128,7 @@ where
 /// assert_eq!(handle.join().unwrap().as_deref(), Some("reader"));
 /// # std::io::Result::Ok(())
 /// ```
-#[derive(Debug, Default)]
+#[derive(Default)]
 #[must_use = "a builder does nothing until it spawns"]
 pub struct Builder {
     name: Option<Arc<str>>,
@@ -136,6 +136,18 @@ pub struct Builder {
     /// The right to be a member of a pool.
     permit: Option<Permit>,
     own_tls: Option<bool>,
+    /// Storage to use, instead of new one.
+    block: Option<&'static dyn Block>,
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder")
+            .field("name", &self.name)
+            .field("stack_size", &self.stack_size)
+            .field("own_tls", &self.own_tls)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Builder {
@@ -179,6 +191,18 @@ impl Builder {
     /// [`monkey::patch_all`]: https://docs.rs/greenloop/latest/greenloop/monkey/fn.patch_all.html
     pub fn own_tls(mut self, own: bool) -> Builder {
         self.own_tls = Some(own);
+        self
+    }
+
+    /// Makes it a full one with this storage, which is put back if it can't be spawned. For the monkey
+    /// patch alone.
+    ///
+    /// # Safety
+    ///
+    /// The block has been taken for this one, by no other builder.
+    #[doc(hidden)]
+    pub unsafe fn storage(mut self, block: &'static dyn Block) -> Builder {
+        self.block = Some(block);
         self
     }
 
@@ -299,6 +323,7 @@ impl Builder {
     where
         F: FnOnce() -> T,
     {
+        let storage = self.block.map(Storage::of);
         if worker.is_some_and(Worker::is_closing) {
             let what = "the `greenloop::run` that this green thread belongs to has ended: \
                         it takes no new ones";
@@ -309,7 +334,10 @@ impl Builder {
             Some(bytes) => SizeClass::for_size(bytes)?,
             None => config::default_stack()?,
         };
-        let storage = Storage::for_new(self.own_tls)?;
+        let storage = match storage {
+            Some(given) => Some(given),
+            None => Storage::for_new(self.own_tls)?,
+        };
         match worker {
             Some(worker) => worker.stacks().credit(class)?,
             None => stack::credit(class)?,
@@ -476,8 +504,9 @@ unsafe fn live(slot: NonNull<Header>) {
 fn end_locals(header: &Header) {
     locals::end(header);
     if let Some(storage) = extra::storage(header) {
+        // Nothing may unwind out of such a destructor, so a kill is too late for a wait in there.
         // SAFETY: if it has begun, the green thread runs now, at its end, and this is its frame.
-        unsafe { storage.end() };
+        shield(|| unsafe { storage.end() });
     }
 }
 

@@ -94,10 +94,15 @@ impl Storage {
                         `greenloop::monkey`: call one of its patch functions first";
             return Err(io::Error::new(io::ErrorKind::Unsupported, what));
         };
-        Ok(Storage {
-            block: maker()?,
+        maker().map(Storage::of)
+    }
+
+    /// Storage in a block that was taken for it.
+    pub(crate) fn of(block: &'static dyn Block) -> Storage {
+        Storage {
+            block,
             context: Cell::new(ptr::null()),
-        })
+        }
     }
 
     pub(crate) fn pointer(&self) -> usize {

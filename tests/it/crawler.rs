@@ -101,6 +101,19 @@ fn a_site_that_cannot_be_crawled_is_told_and_fails() {
     }
 }
 
+#[cfg(not(feature = "monkey"))]
+#[test]
+fn a_shared_crawl_says_which_feature_it_needs() {
+    let site = Site::start(|_| None);
+    let output = run("crawler", &["--redis", "redis://127.0.0.1/", &site.url]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let errors = errors(&output);
+    assert!(
+        errors.len() == 1 && errors[0].contains("--features monkey --example crawler"),
+        "{errors:?}"
+    );
+}
+
 /// A site that counts how often each path is asked for; 404 for what `page` has none for.
 struct Site {
     url: String,

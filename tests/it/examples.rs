@@ -250,7 +250,7 @@ impl Drop for Server {
     }
 }
 
-fn command(program: &str, arguments: &[&str]) -> Command {
+pub(crate) fn command(program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(built(program));
     command.args(arguments).stdin(Stdio::null());
     command

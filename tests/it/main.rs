@@ -41,6 +41,8 @@ mod pool_members;
 mod queue;
 mod queue_matrix;
 mod queue_stress;
+#[cfg(feature = "monkey")]
+mod redis_examples;
 mod regressions;
 mod regressions_io;
 mod regressions_run;

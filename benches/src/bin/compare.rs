@@ -8,9 +8,8 @@
 
 use clap::{Parser, ValueEnum};
 use greenloop_bench::sample::{self, Competitor, Sample, Scene};
-use greenloop_bench::table::{Results, median_text, spread_text};
+use greenloop_bench::table::{self, Results, median_text, spread_text};
 use greenloop_bench::{Runtime, machine, micro};
-use indicatif::{ProgressBar, ProgressStyle};
 
 /// Measures Greenloop and its peers, and prints the tables
 #[derive(Parser)]
@@ -203,7 +202,7 @@ fn competitors(all: &[Competitor], args: &Args) -> Vec<Competitor> {
     wanted.copied().collect()
 }
 
-/// Each round measures each row of each competitor once; who comes first changes from round to round.
+/// As many rounds as asked for.
 fn rounds(
     args: &Args,
     rows: &[&str],
@@ -211,22 +210,7 @@ fn rounds(
     measure: impl Fn(usize, Competitor) -> Sample,
 ) -> Results {
     let names: Vec<&str> = competitors.iter().map(|it| it.name).collect();
-    let mut results = Results::new(rows, &names);
-    let rounds = args.rounds as usize;
-    // Hidden by itself where standard error is no terminal.
-    let progress = ProgressBar::new((rounds * rows.len() * competitors.len()) as u64);
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta} {msg}");
-    progress.set_style(style.expect("a valid template"));
-    for round in 0..rounds {
-        for (row, name) in rows.iter().enumerate() {
-            for turn in 0..competitors.len() {
-                let at = (turn + round) % competitors.len();
-                progress.set_message(format!("{} {name}", names[at]));
-                results.add(row, at, measure(row, competitors[at]));
-                progress.inc(1);
-            }
-        }
-    }
-    progress.finish_and_clear();
-    results
+    table::rounds(args.rounds as usize, rows, &names, |row, at| {
+        measure(row, competitors[at])
+    })
 }

@@ -1,7 +1,9 @@
 //! The end of descriptors: `close` and its family. Whoever waits for one of them is told.
 
 use crate::descriptor::end;
+use crate::kernel::to_c;
 use crate::patch::is_any;
+use crate::program;
 use crate::real::hook;
 use libc::{FILE, c_int, c_uint};
 
@@ -10,12 +12,20 @@ hook! {
     close(real; fd: c_int) -> c_int {
         // SAFETY: the caller's contract.
         let close = || unsafe { real()(fd) };
+        if program::is_kept(fd) {
+            return to_c(-(libc::EBADF as isize)) as c_int;
+        }
         if is_any() && fd >= 0 { end(fd..=fd, close) } else { close() }
     }
 }
 
 /// Does `dup2` close `new`, since `old` is open?
 fn replaces(old: c_int, new: c_int) -> bool {
+    if program::is_kept(new) && old != new {
+        crate::abort(format_args!(
+            "dup2 to descriptor {new}, which is greenloop's"
+        ));
+    }
     // SAFETY: no memory is passed.
     is_any() && old != new && new >= 0 && unsafe { libc::fcntl(old, libc::F_GETFD) } >= 0
 }
@@ -44,6 +54,12 @@ hook! {
     close_range(real; first: c_uint, last: c_uint, flags: c_int) -> c_int {
         // SAFETY: the caller's contract.
         let close = || unsafe { real()(first, last, flags) };
+        if first <= last && program::is_kept_within(first, last) {
+            return program::around_kept(first, last, |first, last| {
+                // SAFETY: the caller's contract; none of these are kept.
+                unsafe { close_range(first, last, flags) }
+            });
+        }
         let (Ok(start), keeps) = (c_int::try_from(first), flags != 0) else {
             return close();
         };
@@ -59,6 +75,12 @@ hook! {
     closefrom(real; first: c_int) {
         // SAFETY: the caller's contract.
         let close = || unsafe { real()(first) };
+        let start = first.max(0).cast_unsigned();
+        if program::is_kept_within(start, c_uint::MAX) {
+            // SAFETY: the caller's contract.
+            unsafe { close_range(start, c_uint::MAX, 0) };
+            return;
+        }
         if is_any() { end(first.max(0)..=c_int::MAX, close) } else { close() }
     }
 }

@@ -1,11 +1,13 @@
 //! Files by their names and as a whole: on the blocking pool, if `patch_fs` has asked for it. Reads
 //! and writes without a position are in `io.rs`.
 
+use crate::kernel;
 use crate::observe;
 use crate::offload::offload_c;
 use crate::patch::{Group, waits};
 use crate::real::hook;
 use libc::{c_char, c_int, c_uint, c_void, iovec, mode_t, off_t, size_t, ssize_t};
+use std::mem::MaybeUninit;
 
 /// Is it a call that waits for a disk more often than not?
 const fn is_slow(call: &str) -> bool {
@@ -40,17 +42,7 @@ macro_rules! on_pool {
     )*};
 }
 
-// Those that are variadic in C have their last argument in the same place as a fixed one, on both
-// processors; it is passed on even if there is none.
 on_pool! {
-    /// Opens a file; of a named pipe it waits for the other end.
-    open(path: *const c_char, flags: c_int, mode: mode_t) -> c_int;
-    /// Opens a file.
-    open64(path: *const c_char, flags: c_int, mode: mode_t) -> c_int;
-    /// Opens a file below a directory.
-    openat(directory: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int;
-    /// Opens a file below a directory.
-    openat64(directory: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int;
     /// Writes what is cached of a file to its disk.
     fsync(fd: c_int) -> c_int;
     /// Writes what is cached of a file's data to its disk.
@@ -99,4 +91,84 @@ on_pool! {
     pwritev(fd: c_int, vectors: *const iovec, count: c_int, offset: off_t) -> ssize_t;
     /// Writes several buffers to a file at a position.
     pwritev64(fd: c_int, vectors: *const iovec, count: c_int, offset: off_t) -> ssize_t;
+}
+
+/// Does opening it wait for the other end? So it is with a named pipe, and the other end may be for
+/// a green thread of the same worker.
+///
+/// # Safety
+///
+/// `path` is a C string.
+unsafe fn is_pipe(directory: c_int, path: *const c_char, flags: c_int) -> bool {
+    if flags & (libc::O_NONBLOCK | libc::O_PATH) != 0 || flags & libc::O_ACCMODE == libc::O_RDWR {
+        return false;
+    }
+    let mut status = MaybeUninit::<libc::stat>::zeroed();
+    let words = [
+        directory as usize,
+        path.expose_provenance(),
+        status.as_mut_ptr().expose_provenance(),
+        0,
+    ];
+    // SAFETY: the caller's word, and there is room for the status.
+    let result = unsafe { kernel::call(libc::SYS_newfstatat, words) };
+    // SAFETY: numbers, zeroed at first.
+    result == 0 && unsafe { status.assume_init() }.st_mode & libc::S_IFMT == libc::S_IFIFO
+}
+
+/// Opens by `call`: on the blocking pool if it may wait.
+///
+/// # Safety
+///
+/// As of [`is_pipe`], and `call` may be made on another thread.
+unsafe fn open_by(
+    (directory, path, flags): (c_int, *const c_char, c_int),
+    call: impl FnOnce() -> c_int,
+) -> c_int {
+    // SAFETY: the caller's word.
+    let may_wait =
+        waits(Group::Fs) || waits(Group::Socket) && unsafe { is_pipe(directory, path, flags) };
+    if !may_wait {
+        return call();
+    }
+    // SAFETY: the path stays valid while the caller waits.
+    unsafe { offload_c(call, |result| *result == -1) }
+}
+
+// They are variadic in C. The last argument lies where a fixed one does, on both processors; it is
+// passed on even if there is none.
+hook! {
+    /// Opens a file; of a named pipe it waits for the other end.
+    open(real; path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
+        let place = (libc::AT_FDCWD, path, flags);
+        // SAFETY: the caller's contract, which binds it to no thread.
+        unsafe { open_by(place, || real()(path, flags, mode)) }
+    }
+}
+
+hook! {
+    /// `open` by its other name.
+    open64(real; path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
+        let place = (libc::AT_FDCWD, path, flags);
+        // SAFETY: the caller's contract, which binds it to no thread.
+        unsafe { open_by(place, || real()(path, flags, mode)) }
+    }
+}
+
+hook! {
+    /// Opens a file below a directory.
+    openat(real; directory: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
+        let place = (directory, path, flags);
+        // SAFETY: the caller's contract, which binds it to no thread.
+        unsafe { open_by(place, || real()(directory, path, flags, mode)) }
+    }
+}
+
+hook! {
+    /// `openat` by its other name.
+    openat64(real; directory: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
+        let place = (directory, path, flags);
+        // SAFETY: the caller's contract, which binds it to no thread.
+        unsafe { open_by(place, || real()(directory, path, flags, mode)) }
+    }
 }

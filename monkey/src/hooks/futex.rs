@@ -233,6 +233,7 @@ unsafe fn other(number: c_long, words: [usize; 6]) -> Option<c_long> {
             libc::SYS_poll => libc::poll(at(a).cast(), b as libc::nfds_t, c as c_int).into(),
             libc::SYS_nanosleep => libc::nanosleep(at(a).cast(), at(b).cast()).into(),
             libc::SYS_wait4 => libc::wait4(fd, at(b).cast(), c as c_int, at(d).cast()).into(),
+            libc::SYS_gettid => libc::gettid().into(),
             libc::SYS_sched_yield => libc::sched_yield().into(),
             _ => return None,
         }

@@ -4,9 +4,11 @@ use crate::block;
 use crate::kernel;
 use crate::observe;
 use crate::patch::is_any;
+use crate::program;
 use crate::real::hook;
 use greenloop_runtime::foreign::{self, Guard};
 use libc::{c_char, c_int, c_void, gid_t, pthread_attr_t, pthread_t, size_t, uid_t};
+use std::ops::Range;
 use std::ptr;
 
 hook! {
@@ -14,10 +16,7 @@ hook! {
     pthread_getattr_np(real; thread: pthread_t, attributes: *mut pthread_attr_t) -> c_int {
         // SAFETY: the caller's contract.
         let result = unsafe { real()(thread, attributes) };
-        // SAFETY: without arguments.
-        if result == 0 && block::current().is_some() && thread == unsafe { libc::pthread_self() }
-            && let Some(stack) = foreign::stack()
-        {
+        if result == 0 && let Some(stack) = stack_of(thread) {
             let low = ptr::with_exposed_provenance_mut(stack.start);
             // SAFETY: the call has succeeded, so the attributes are initialised.
             unsafe { libc::pthread_attr_setstack(attributes, low, stack.len()) };
@@ -26,13 +25,25 @@ hook! {
     }
 }
 
+/// The stack of a green thread: of the caller, or of any one that is a thread of the program's.
+fn stack_of(thread: pthread_t) -> Option<Range<usize>> {
+    // SAFETY: without arguments.
+    if block::current().is_some() && thread == unsafe { libc::pthread_self() } {
+        return foreign::stack();
+    }
+    program::registered()?.stack(thread)
+}
+
 hook! {
     /// Ends the calling thread, which a green thread can't: there are frames of its worker's below.
     pthread_exit(real; value: *mut c_void) {
         if is_any() && foreign::is_green() {
-            crate::abort(format_args!(
-                "pthread_exit on a green thread: it can end only by returning"
-            ));
+            let Some(program) = program::registered().filter(|_| block::current().is_some()) else {
+                crate::abort(format_args!(
+                    "pthread_exit on a green thread: it can end only by returning"
+                ));
+            };
+            program.leave(value);
         }
         // SAFETY: the caller's contract.
         unsafe { real()(value) }

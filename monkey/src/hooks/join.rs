@@ -2,10 +2,38 @@
 //!
 //! There is no way to be told of a thread's end but to block for it, so a helper does.
 
+use super::until::Until;
 use crate::offload::offload;
 use crate::patch::{Group, waits};
+use crate::program;
 use crate::real::hook;
 use libc::{c_int, c_void, clockid_t, pthread_t, timespec};
+
+/// Joins a thread of a program whose threads are green ones; none if it is no such thread.
+///
+/// # Safety
+///
+/// `value` is null or has room.
+unsafe fn join_green(thread: pthread_t, value: *mut *mut c_void, until: Until) -> Option<c_int> {
+    let program = program::registered()?;
+    let result = loop {
+        match program.join(thread, until.deadline())? {
+            // Unless the clock was set back.
+            Err(libc::ETIMEDOUT) if !until.is_over() => {}
+            result => break result,
+        }
+    };
+    Some(match result {
+        Ok(returned) => {
+            if !value.is_null() {
+                // SAFETY: the caller's word.
+                unsafe { *value = returned };
+            }
+            0
+        }
+        Err(errno) => errno,
+    })
+}
 
 /// Joins `thread` for a green thread: at once if it has ended, else by `join` on a helper.
 ///
@@ -31,11 +59,38 @@ unsafe fn join(
     unsafe { offload(|| join(value)) }
 }
 
+/// [`join_green`], until a moment of a clock, or for good.
+///
+/// # Safety
+///
+/// As of `join_green`; `time` is null or points to one.
+unsafe fn join_green_until(
+    thread: pthread_t,
+    value: *mut *mut c_void,
+    clock: clockid_t,
+    time: *const timespec,
+) -> Option<c_int> {
+    program::registered()?;
+    // SAFETY: the caller's word.
+    unsafe {
+        if time.is_null() {
+            return join_green(thread, value, Until::NEVER);
+        }
+        match Until::new(clock, time) {
+            Ok(until) => join_green(thread, value, until),
+            Err(errno) => Some(errno),
+        }
+    }
+}
+
 hook! {
     /// Waits for a thread's end. Returns an `errno`.
     pthread_join(real; thread: pthread_t, value: *mut *mut c_void) -> c_int {
         // SAFETY: the caller's contract.
         unsafe {
+            if let Some(result) = join_green(thread, value, Until::NEVER) {
+                return result;
+            }
             if !waits(Group::Sync) {
                 return real()(thread, value);
             }
@@ -51,6 +106,9 @@ hook! {
     ) -> c_int {
         // SAFETY: the caller's contract.
         unsafe {
+            if let Some(result) = join_green_until(thread, value, libc::CLOCK_REALTIME, time) {
+                return result;
+            }
             if !waits(Group::Sync) || time.is_null() {
                 return real()(thread, value, time);
             }
@@ -67,6 +125,9 @@ hook! {
     ) -> c_int {
         // SAFETY: the caller's contract.
         unsafe {
+            if let Some(result) = join_green_until(thread, value, clock, time) {
+                return result;
+            }
             if !waits(Group::Sync) || time.is_null() {
                 return real()(thread, value, clock, time);
             }

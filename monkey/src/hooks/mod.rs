@@ -7,6 +7,7 @@ mod close;
 mod condition;
 mod connect;
 mod dns;
+mod file_lock;
 mod fs;
 mod futex;
 mod identity;
@@ -49,6 +50,7 @@ pub(crate) const NAMES: &[&str] = &[
     "fcntl",
     "fcntl64",
     "fdatasync",
+    "flock",
     "_Fork",
     "fstat",
     "fstat64",
@@ -171,6 +173,7 @@ pub(crate) const NAMES: &[&str] = &[
     "syscall",
     "system",
     "thrd_join",
+    "thrd_sleep",
     "thrd_yield",
     "unlink",
     "usleep",

@@ -3,6 +3,7 @@
 //! They are variadic in C. Their third argument travels like that of any other function, on x86_64
 //! as on aarch64.
 
+use super::file_lock::lock_range;
 use crate::mode::{settled, was_changed};
 use crate::real::hook;
 use libc::{c_int, c_long, c_ulong};
@@ -24,6 +25,10 @@ hook! {
     /// Asks or changes what concerns a descriptor.
     fcntl(real; fd: c_int, command: c_int, argument: c_long) -> c_int {
         // SAFETY: the caller's contract.
+        if let Some(result) = unsafe { lock_range(fd, command, argument) } {
+            return result;
+        }
+        // SAFETY: the caller's contract.
         control(command, || unsafe { real()(fd, command, argument) })
     }
 }
@@ -31,6 +36,10 @@ hook! {
 hook! {
     /// `fcntl` by its other name.
     fcntl64(real; fd: c_int, command: c_int, argument: c_long) -> c_int {
+        // SAFETY: the caller's contract.
+        if let Some(result) = unsafe { lock_range(fd, command, argument) } {
+            return result;
+        }
         // SAFETY: the caller's contract.
         control(command, || unsafe { real()(fd, command, argument) })
     }

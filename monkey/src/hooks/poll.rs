@@ -4,6 +4,7 @@
 //! all of them, and asks again. So every result is the kernel's own. With a signal mask it is the
 //! plain call, which blocks the worker: the mask is the OS thread's.
 
+use super::acquire;
 use crate::descriptor::{poll_now_at, wait, wait_for_any};
 use crate::kernel::{self, duration, to_c};
 use crate::patch::{Group, waits};
@@ -71,6 +72,7 @@ fn until_found(
 ) -> isize {
     let found = look();
     if found != 0 {
+        acquire::give_way(); // a loop that always finds something must not keep others from theirs
         return found;
     }
     if foreign::now() >= deadline {

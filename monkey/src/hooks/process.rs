@@ -7,6 +7,7 @@ use crate::descriptor;
 use crate::kernel::{self, to_c};
 use crate::offload::offload_c;
 use crate::patch::{self, Group, waits};
+use crate::program;
 use crate::real::hook;
 use greenloop_runtime::foreign::{self, Interest, NEVER};
 use libc::{FILE, c_char, c_int, id_t, idtype_t, pid_t, rusage, siginfo_t};
@@ -200,6 +201,8 @@ hook! {
         if !waits(Group::Process) {
             return call();
         }
+        let mask = program::registered().map(|program| program.mask());
+        let call = || program::with_mask(mask, call);
         // SAFETY: the command stays valid while the caller waits.
         unsafe { offload_c(call, |result| *result == -1) }
     }
@@ -224,6 +227,10 @@ hook! {
         if !waits(Group::Process) {
             // SAFETY: without arguments.
             return unsafe { real()() };
+        }
+        if let Some(program) = program::registered() {
+            program.pause();
+            return to_c(-(libc::EINTR as isize)) as c_int;
         }
         while let Some(until) = foreign::before_wait(NEVER) {
             foreign::park(until);

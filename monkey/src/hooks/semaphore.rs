@@ -6,9 +6,10 @@
 //! A signal handler may post, as ever, but not while green threads wait for that semaphore and the
 //! handler may have interrupted the runtime itself: the wake-up takes a lock of the lot.
 
-use super::acquire::{PERIOD, acquire, wake_one};
+use super::acquire::{PERIOD, acquire, give_way};
 use super::until::Until;
 use crate::kernel::{errno, set_errno};
+use crate::lot::{self, ANY, Key};
 use crate::patch::{Group, is_any, waits};
 use crate::real::hook;
 use libc::{c_int, clockid_t, sem_t, timespec};
@@ -39,6 +40,10 @@ unsafe fn take(sem: *mut sem_t, until: Until) -> c_int {
         }
     };
     let mut result = attempt();
+    if result == 0 && lot::is_waited_for(Key::Object(sem.expose_provenance())) {
+        // On behalf of who posts: a signal handler may, and must not be left in its middle.
+        give_way();
+    }
     if result == libc::EBUSY {
         // SAFETY: by the caller's word it is initialised; this part is written only then.
         let shared = unsafe { (&raw const (*sem.cast::<Layout>()).shared).read_volatile() };
@@ -117,7 +122,7 @@ hook! {
         let result = unsafe { real()(sem) };
         // The semaphore may be gone already; its address is a key.
         if result == 0 && is_any() {
-            wake_one(sem.expose_provenance());
+            lot::wake(Key::Object(sem.expose_provenance()), 1, ANY);
         }
         result
     }

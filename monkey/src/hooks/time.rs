@@ -86,3 +86,20 @@ hook! {
         0
     }
 }
+
+hook! {
+    /// C11's `nanosleep`: the C library calls its own inside. Returns -1 if a signal came, and less
+    /// after another failure.
+    thrd_sleep(real; time: *const timespec, left: *mut timespec) -> c_int {
+        if !waits(Group::Time) {
+            // SAFETY: the caller's contract.
+            return unsafe { real()(time, left) };
+        }
+        // SAFETY: the caller's contract.
+        match unsafe { clock_nanosleep(libc::CLOCK_REALTIME, 0, time, left) } {
+            0 => 0,
+            libc::EINTR => -1,
+            _ => -2,
+        }
+    }
+}
