@@ -11,7 +11,6 @@ use crate::header::{Header, Wait};
 use crate::interrupt;
 use crate::panic_count;
 use crate::spawn;
-use crate::timer::Timer;
 use crate::word::{FINISHED, KILL, OS_THREAD, TOKEN, USER_TOKEN, Unpark};
 use crate::worker::Worker;
 use crate::{clock, futex, remote};
@@ -72,15 +71,28 @@ impl Unparker {
     }
 
     fn wake(self, flags: u64) {
+        if let Some(header) = self.wake_unqueued(context::home(), flags) {
+            context::worker().expect("its home is here").push(header);
+        }
+    }
+
+    /// [`Unparker::unpark`] by `worker`, without a place in its queue: the one that the worker is to
+    /// run now, if it is one of its own that was parked.
+    pub(crate) fn unpark_to_run(self, worker: &Worker) -> Option<NonNull<Header>> {
+        self.wake_unqueued(worker.index(), 0)
+    }
+
+    /// Wakes it; returns it if it lives `here` and has to be run or queued.
+    fn wake_unqueued(self, here: usize, flags: u64) -> Option<NonNull<Header>> {
         // SAFETY: slots are never freed.
         let header = unsafe { self.header.as_ref() };
-        let worker = context::worker();
-        match header.word.unpark(self.generation, context::home(), flags) {
+        match header.word.unpark(self.generation, here, flags) {
             Unpark::Done => {}
-            Unpark::Requeue => worker.expect("its home is here").push(self.header),
+            Unpark::Requeue => return Some(self.header),
             Unpark::Deliver(word) if word.has(OS_THREAD) => futex::wake_one(header.word.futex()),
             Unpark::Deliver(word) => remote::deliver(word.home(), self.header),
         }
+        None
     }
 }
 
@@ -135,14 +147,10 @@ fn park_green(worker: &Worker, header: &Header, deadline: u64, wait: Wait) {
     if deadline == clock::NEVER {
         switch_out(worker, header, Outcome::Parked);
     } else {
-        let timer = Timer::new(deadline, Unparker::current());
-        // SAFETY: it is new, so not linked; it stays on this frame until it is removed below, as
-        // nothing here unwinds.
-        unsafe { worker.timers().insert(NonNull::from(&timer)) };
+        let unparker = Unparker::new(NonNull::from(header), header.word.load().generation());
+        let timer = worker.timers().insert(deadline, unparker);
         switch_out(worker, header, Outcome::Parked);
-        // SAFETY: it was inserted into this worker's timers, which a started green thread never
-        // leaves.
-        unsafe { worker.timers().remove(NonNull::from(&timer)) };
+        worker.timers().remove(timer);
     }
     header.wait.set(before);
 }

@@ -44,6 +44,10 @@ pub(crate) struct Worker {
     context: Context,
     fifo: Fifo,
     timers: RefCell<Timers<Unparker>>,
+    /// Timers whose deadline is not after this moment are due.
+    timers_seen_at: Cell<u64>,
+    /// There are some, and they are served in turn with the queue.
+    timers_due: Cell<bool>,
     reactor: Reactor,
     stacks: RefCell<StackCache>,
     headers: RefCell<HeaderCache>,
@@ -85,6 +89,8 @@ impl Worker {
             context: Context::default(),
             fifo: Fifo::new(deque),
             timers: RefCell::new(Timers::new()),
+            timers_seen_at: Cell::new(0),
+            timers_due: Cell::new(false),
             reactor,
             stacks: RefCell::new(StackCache::new()),
             headers: RefCell::new(HeaderCache::new()),
@@ -208,11 +214,46 @@ impl Worker {
     pub(crate) fn run(&self, done: impl Fn() -> bool) {
         while !done() {
             self.tick();
-            match self.fifo.pop() {
+            match self.next() {
                 Some(header) => self.execute(header),
                 None if self.find_work() => {}
                 None if self.is_deadlocked() => return,
                 None => self.sleep(),
+            }
+        }
+    }
+
+    /// Takes who runs next.
+    #[inline(always)]
+    fn next(&self) -> Option<NonNull<Header>> {
+        if self.timers_due.get() {
+            self.next_in_turn()
+        } else {
+            self.fifo.pop()
+        }
+    }
+
+    /// Whose timer is due need not line up: behind 100,000 others a sleep would be late by as much
+    /// as those take. One of the queue and one of the timers in turn, so that neither starves the
+    /// other. gevent too serves timers between two rounds of its queue.
+    #[cold]
+    fn next_in_turn(&self) -> Option<NonNull<Header>> {
+        if self.switches.get().is_multiple_of(2) {
+            self.next_due().or_else(|| self.fifo.pop())
+        } else {
+            self.fifo.pop().or_else(|| self.next_due())
+        }
+    }
+
+    fn next_due(&self) -> Option<NonNull<Header>> {
+        loop {
+            let due = self.timers.borrow_mut().pop_due(self.timers_seen_at.get());
+            let Some(unparker) = due else {
+                self.timers_due.set(false);
+                return None;
+            };
+            if let Some(header) = unparker.unpark_to_run(self) {
+                return Some(header);
             }
         }
     }
@@ -247,7 +288,7 @@ impl Worker {
         // Nobody else needs to know what time it is.
         if self.reactor.has_waiters() || !self.timers.borrow().is_empty() {
             let now = clock::now();
-            self.fire_timers(now);
+            self.look_at_timers(now);
             due |= now - self.polled_at.get() >= POLL_PERIOD;
             if due {
                 self.polled_at.set(now);
@@ -273,12 +314,10 @@ impl Worker {
         }
     }
 
-    fn fire_timers(&self, now: u64) {
-        loop {
-            let due = self.timers.borrow_mut().pop_due(now);
-            let Some(unparker) = due else { break };
-            unparker.unpark();
-        }
+    fn look_at_timers(&self, now: u64) {
+        let earliest = self.timers.borrow().earliest();
+        self.timers_seen_at.set(now);
+        self.timers_due.set(earliest.is_some_and(|it| it <= now));
     }
 
     /// Moves what other threads have spawned here into the queue, where it may still be stolen.
@@ -329,8 +368,8 @@ impl Worker {
 
     /// Waits in the reactor until there is something to do.
     fn sleep(&self) {
-        self.fire_timers(clock::now());
-        if !self.fifo.is_empty() {
+        self.look_at_timers(clock::now());
+        if self.timers_due.get() {
             return self.stop_idling();
         }
         let tick = self
@@ -343,7 +382,8 @@ impl Worker {
         }
         self.remote.inbox.wake_up();
         self.look_around();
-        self.trimming.set(surplus && self.is_quiet());
+        self.trimming
+            .set(surplus && self.is_quiet() && !self.timers_due.get());
         if self.trimming.get() {
             self.stacks.borrow_mut().trim();
         }
@@ -376,13 +416,13 @@ impl Worker {
     /// After a sleep: what has come meanwhile?
     fn look_around(&self) {
         self.take_inbox();
-        self.fire_timers(self.polled_at.get());
+        self.look_at_timers(self.polled_at.get());
         if let Some(place) = self.place
             && place.scheduler.wake_up(place.position, self.fifo.deque())
         {
             self.fifo.fill_in(self.live.get());
         }
-        if !self.is_quiet() {
+        if !self.is_quiet() || self.timers_due.get() {
             self.stop_idling();
         }
     }

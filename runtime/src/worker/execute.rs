@@ -83,6 +83,8 @@ impl Worker {
         // SAFETY: it has started here and does not run yet: nobody else touches the field.
         unsafe { *header.coroutine.get() = Some(coroutine) };
         self.set_live(self.live.get() + 1);
+        // One for each, as it waits once at a time, and one for the end of a hub.
+        self.timers.borrow_mut().make_room(self.live.get() + 1);
         true
     }
 
