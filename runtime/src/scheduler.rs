@@ -28,6 +28,7 @@ use std::io;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 /// How often the watcher looks.
@@ -35,6 +36,8 @@ const TICK: Duration = Duration::from_millis(10);
 
 pub(crate) struct Scheduler {
     workers: Vec<&'static Remote>,
+    /// Two workers can run at the same time.
+    is_parallel: bool,
     idle: Idle,
     /// What the watcher last read of each worker's switches.
     seen: Vec<AtomicU32>,
@@ -97,6 +100,7 @@ impl Scheduler {
                 .into_iter()
                 .map(|remote| unsafe { &*remote })
                 .collect(),
+            is_parallel: count > 1 && available_parallelism().is_ok_and(|cpus| cpus.get() > 1),
             idle: Idle::new(),
             seen: (0..count).map(|_| AtomicU32::new(0)).collect(),
             turn: AtomicUsize::new(0),
@@ -108,6 +112,10 @@ impl Scheduler {
 
     pub(crate) fn workers(&self) -> usize {
         self.workers.len()
+    }
+
+    pub(crate) fn is_parallel(&self) -> bool {
+        self.is_parallel
     }
 
     /// Places a closure that was spawned outside of any worker.
@@ -196,7 +204,7 @@ impl Scheduler {
             .map(|other| self.workers[other])
     }
 
-    fn has_work_of_others(&self, position: usize) -> bool {
+    pub(crate) fn has_work_of_others(&self, position: usize) -> bool {
         self.others(position, 0)
             .any(|worker| self.is_worth_robbing(position, worker))
     }

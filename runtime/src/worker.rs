@@ -5,10 +5,12 @@
 
 mod execute;
 mod parts;
+mod patience;
 
 pub(crate) use self::parts::Parts;
 
 use self::execute::IO_BUDGET;
+use self::patience::Patience;
 use crate::clock;
 use crate::context::{self, Context};
 use crate::fifo::Fifo;
@@ -60,6 +62,7 @@ pub(crate) struct Worker {
     polled_at_switch: Cell<u32>,
     polled_at: Cell<u64>,
     budget: Cell<u32>,
+    patience: Patience,
     /// Nothing came during the last wait: surplus stacks are being given back.
     trimming: Cell<bool>,
     /// A hub's end: nothing new is accepted, every wait unwinds.
@@ -101,6 +104,7 @@ impl Worker {
             polled_at_switch: Cell::new(0),
             polled_at: Cell::new(clock::now()),
             budget: Cell::new(IO_BUDGET),
+            patience: Patience::new(place.is_some_and(|it| it.scheduler.is_parallel())),
             trimming: Cell::new(false),
             closing: Cell::new(false),
         };
@@ -218,6 +222,7 @@ impl Worker {
                 Some(header) => self.execute(header),
                 None if self.find_work() => {}
                 None if self.is_deadlocked() => return,
+                None if self.linger() => {}
                 None => self.sleep(),
             }
         }
@@ -381,6 +386,9 @@ impl Worker {
             self.wait(tick.into_iter().chain(trim).min());
         }
         self.remote.inbox.wake_up();
+        let since = self.timers_seen_at.get();
+        let slept = self.polled_at.get().saturating_sub(since);
+        self.patience.slept(slept, self.is_handed_something());
         self.look_around();
         self.trimming
             .set(surplus && self.is_quiet() && !self.timers_due.get());
