@@ -100,12 +100,14 @@ impl Unparker {
 ///
 /// It does so only before the wait: who is woken looks at what it waited for first, and comes back
 /// only if that has not happened. So neither a kill nor a timeout takes away what has come.
+#[inline]
 pub(crate) fn park(deadline: u64, wait: Wait) {
     let deadline = interrupt::before_wait(deadline);
     park_uncancellable(deadline, wait);
 }
 
 /// Waits for an unpark or `deadline`; a kill has to wait.
+#[inline]
 pub(crate) fn park_uncancellable(deadline: u64, wait: Wait) {
     match context::green() {
         Some((worker, header)) => park_green(worker, header, deadline, wait),

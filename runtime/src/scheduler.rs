@@ -228,7 +228,7 @@ impl Scheduler {
 
     /// Nobody is stuck who has not been seen awake twice with no switch in between.
     fn forget_seen(&self, worker: usize) {
-        let switches = self.workers[worker].switches.load(Ordering::Relaxed);
+        let switches = self.workers[worker].counts.switches.load(Ordering::Relaxed);
         self.seen[worker].store(switches.wrapping_sub(1), Ordering::Relaxed);
     }
 
@@ -260,7 +260,7 @@ impl Scheduler {
                 self.forget_seen(other);
                 continue;
             }
-            let switches = worker.switches.load(Ordering::Relaxed);
+            let switches = worker.counts.switches.load(Ordering::Relaxed);
             let stuck = self.seen[other].swap(switches, Ordering::Relaxed) == switches;
             if other != position && stuck {
                 robbed |= take(|| worker.injector.steal_batch(deque));

@@ -307,10 +307,15 @@ impl Builder {
 }
 
 /// Gives a new one what it is to start with; from here on it can be killed through its pool.
+#[inline]
 pub(crate) fn give_extra(slot: NonNull<Header>, locals: Option<Locals>, permit: Option<Permit>) {
-    if locals.is_none() && permit.is_none() {
-        return;
+    if locals.is_some() || permit.is_some() {
+        give_some(slot, locals, permit);
     }
+}
+
+#[cold]
+fn give_some(slot: NonNull<Header>, locals: Option<Locals>, permit: Option<Permit>) {
     // SAFETY: slots live for ever.
     let header = unsafe { slot.as_ref() };
     let mut extra = Box::new(Extra {
@@ -336,6 +341,7 @@ fn refund(worker: Option<&Worker>, class: SizeClass) {
 
 /// Puts a new one into its spawner's queue, or where there is least to do if it serves a connection
 /// just accepted.
+#[inline]
 fn submit(worker: &Worker, unstarted: Unstarted) {
     let spread = context::green().is_some_and(|(_, spawner)| spawner.spread.take());
     match worker.place() {
@@ -386,6 +392,7 @@ where
 /// The free slots for OS threads that are no workers.
 static SLOTS: Lock<HeaderCache> = Lock::new(HeaderCache::new());
 
+#[inline]
 pub(crate) fn take_slot() -> io::Result<NonNull<Header>> {
     match context::worker() {
         Some(worker) => worker.headers().take(),
@@ -517,7 +524,7 @@ impl<F: FnOnce() -> T, T> Body<F, T> {
 ///     assert!(other.is_finished());
 /// });
 /// ```
-#[inline]
+#[inline(always)] // into the caller's loop: see `coroutine.rs`
 pub fn yield_now() {
     park::yield_now();
 }

@@ -197,13 +197,14 @@ impl Worker {
         self.fifo.push(header);
     }
 
-    /// Puts an unstarted one at the end, for any worker to take.
+    /// Puts an unstarted one at the end, for any worker to take, if there are others.
     pub(crate) fn push_stealable(&self, unstarted: Unstarted) {
+        let Some(place) = self.place.filter(|it| it.scheduler.workers() > 1) else {
+            return self.push_local(unstarted.0);
+        };
         self.fifo.make_room(self.live.get() + 1);
         self.fifo.push_stealable(unstarted);
-        if let Some(place) = self.place {
-            place.scheduler.pushed(self.fifo.deque().len());
-        }
+        place.scheduler.pushed(self.fifo.deque().len());
     }
 
     /// Counts a call that did not have to wait; true if the green thread has had its share.
