@@ -4,6 +4,10 @@
 //! sleep and a wake-up take tens of microseconds. To look around pays only if something comes soon,
 //! so it is done only after short sleeps that others ended, and no more after it was in vain: an
 //! idle program does not, nor one that waits for descriptors or time.
+//!
+//! On a machine with more to run than CPUs it does not pay either: who looks around lets others run,
+//! and comes back milliseconds later, while who sleeps is put first when it is woken. That is noticed
+//! by the clock, and remembered for long.
 
 use super::Worker;
 use crate::clock;
@@ -22,11 +26,13 @@ const SHORT: u64 = 150_000;
 const LOOKS: u32 = 30;
 
 /// From this score on it is worth while.
-const ENOUGH: u32 = 2;
-const MOST: u32 = 4;
+const ENOUGH: i32 = 2;
+const MOST: i32 = 4;
+/// The score when others have taken the CPU: so many short sleeps are to come first.
+const CROWDED: i32 = -1000;
 
 pub(super) struct Patience {
-    score: Cell<u32>,
+    score: Cell<i32>,
     /// There are others, which run at the same time.
     has_others: bool,
 }
@@ -51,12 +57,14 @@ impl Patience {
         }
     }
 
-    /// After a look around: was something handed over?
-    fn looked_around(&self, handed_over: bool) {
-        self.score.set(if handed_over {
+    /// After a look around: was something handed over, and how many nanoseconds took the last look?
+    fn looked_around(&self, handed_over: bool, nanos: u64) {
+        self.score.set(if nanos > LINGER {
+            CROWDED
+        } else if handed_over {
             MOST
         } else {
-            self.score.get().saturating_sub(ENOUGH)
+            self.score.get() - ENOUGH
         });
     }
 }
@@ -68,14 +76,19 @@ impl Worker {
         if !self.patience.is_enough() {
             return false;
         }
-        let end = clock::now() + LINGER;
-        let mut came = false;
-        while !came && clock::now() < end {
-            came = self.look_out();
+        self.look_at_timers(clock::now());
+        let end = self.timers_seen_at.get() + LINGER;
+        loop {
+            let since = self.timers_seen_at.get();
+            let came = self.look_out();
+            let now = self.timers_seen_at.get();
+            if came || now >= end {
+                // What the reactor or a timer brings would have ended a sleep as soon.
+                let handed_over = self.is_handed_something();
+                self.patience.looked_around(handed_over, now - since);
+                return came;
+            }
         }
-        // What the reactor or a timer brings would have ended a sleep as soon.
-        self.patience.looked_around(self.is_handed_something());
-        came
     }
 
     /// Has another thread woken or spawned something here?
@@ -91,7 +104,7 @@ impl Worker {
             }
             hint::spin_loop();
         }
-        // Whoever is to hand something over may wait for this very CPU.
+        // Whoever is to hand something over may wait for this very CPU; so may anybody else.
         thread::yield_now();
         if self.reactor.has_waiters() {
             self.reactor.poll(Some(Duration::ZERO));
@@ -124,17 +137,24 @@ mod tests {
     #[test]
     fn it_goes_when_it_was_in_vain() {
         let patience = Patience::new(true);
-        patience.looked_around(true);
-        let in_vain = || patience.looked_around(false);
-        assert!((1..10).any(|_| {
-            in_vain();
-            !patience.is_enough()
-        }));
-        patience.slept(0, true);
-        patience.slept(0, true);
+        patience.looked_around(true, 0);
         assert!(patience.is_enough());
-        in_vain();
+        (0..2).for_each(|_| patience.looked_around(false, 0));
         assert!(!patience.is_enough());
+        (0..2).for_each(|_| patience.slept(0, true));
+        assert!(patience.is_enough());
+        patience.looked_around(false, 0);
+        assert!(!patience.is_enough());
+    }
+
+    #[test]
+    fn it_goes_for_long_when_others_take_the_cpu() {
+        let patience = Patience::new(true);
+        patience.looked_around(true, LINGER + 1);
+        (0..100).for_each(|_| patience.slept(0, true));
+        assert!(!patience.is_enough());
+        (0..1000).for_each(|_| patience.slept(0, true));
+        assert!(patience.is_enough());
     }
 
     #[test]
