@@ -11,7 +11,7 @@ use crate::header::{Header, Wait};
 use crate::interrupt;
 use crate::panic_count;
 use crate::spawn;
-use crate::word::{FINISHED, KILL, OS_THREAD, TOKEN, USER_TOKEN, Unpark};
+use crate::word::{FINISHED, KILL, NOWHERE, OS_THREAD, TOKEN, USER_TOKEN, Unpark};
 use crate::worker::Worker;
 use crate::{clock, futex, remote};
 use std::ptr::NonNull;
@@ -71,8 +71,10 @@ impl Unparker {
     }
 
     fn wake(self, flags: u64) {
-        if let Some(header) = self.wake_unqueued(context::home(), flags) {
-            context::worker().expect("its home is here").push(header);
+        let worker = context::worker();
+        let here = worker.map_or(NOWHERE, Worker::index);
+        if let Some(header) = self.wake_unqueued(here, flags) {
+            worker.expect("its home is here").push(header);
         }
     }
 
@@ -100,17 +102,18 @@ impl Unparker {
 ///
 /// It does so only before the wait: who is woken looks at what it waited for first, and comes back
 /// only if that has not happened. So neither a kill nor a timeout takes away what has come.
-#[inline]
+#[inline(always)]
 pub(crate) fn park(deadline: u64, wait: Wait) {
     let deadline = interrupt::before_wait(deadline);
     park_uncancellable(deadline, wait);
 }
 
 /// Waits for an unpark or `deadline`; a kill has to wait.
-#[inline]
+#[inline(always)]
 pub(crate) fn park_uncancellable(deadline: u64, wait: Wait) {
     match context::green() {
-        Some((worker, header)) => park_green(worker, header, deadline, wait),
+        Some((worker, header)) if deadline == clock::NEVER => park_green(worker, header, wait),
+        Some((worker, header)) => park_green_until(worker, header, deadline, wait),
         None => park_os_thread(deadline),
     }
 }
@@ -141,20 +144,20 @@ pub(crate) fn give_way() {
 }
 
 #[inline(always)]
-fn park_green(worker: &Worker, header: &Header, deadline: u64, wait: Wait) {
-    if header.word.take(TOKEN) {
-        return;
-    }
-    let before = header.wait.replace(wait);
-    if deadline == clock::NEVER {
+fn park_green(worker: &Worker, header: &Header, wait: Wait) {
+    if !header.word.take(TOKEN) {
+        let before = header.wait.replace(wait);
         switch_out(worker, header, Outcome::Parked);
-    } else {
-        let unparker = Unparker::new(NonNull::from(header), header.word.load().generation());
-        let timer = worker.timers().insert(deadline, unparker);
-        switch_out(worker, header, Outcome::Parked);
-        worker.timers().remove(timer);
+        header.wait.set(before);
     }
-    header.wait.set(before);
+}
+
+#[inline(never)]
+fn park_green_until(worker: &Worker, header: &Header, deadline: u64, wait: Wait) {
+    let unparker = Unparker::new(NonNull::from(header), header.word.load().generation());
+    let timer = worker.timers().insert(deadline, unparker);
+    park_green(worker, header, wait);
+    worker.timers().remove(timer);
 }
 
 /// Switches to the worker. Siblings must not see this thread's panic, nor it theirs: std counts per
@@ -170,6 +173,7 @@ fn switch_out(worker: &Worker, header: &Header, outcome: Outcome) {
 }
 
 /// Blocks the OS thread itself.
+#[inline(never)]
 fn park_os_thread(deadline: u64) {
     // SAFETY: this OS thread's own slot, which it keeps until its end.
     let word = &unsafe { context::waiter().as_ref() }.word;

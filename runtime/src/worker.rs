@@ -41,6 +41,8 @@ const TRIM_DELAY: Duration = Duration::from_millis(100);
 /// `context::worker`.
 pub(crate) struct Worker {
     remote: &'static Remote,
+    /// That of `remote`, close at hand for each wake-up.
+    index: usize,
     /// None for a hub.
     place: Option<Place>,
     context: Context,
@@ -88,6 +90,7 @@ impl Worker {
         parts.used = true;
         let worker = Worker {
             remote,
+            index: remote.index,
             place,
             context: Context::default(),
             fifo: Fifo::new(deque),
@@ -131,7 +134,7 @@ impl Worker {
     }
 
     pub(crate) fn index(&self) -> usize {
-        self.remote.index
+        self.index
     }
 
     pub(crate) fn remote(&self) -> &'static Remote {
