@@ -78,8 +78,8 @@ impl Unparker {
         }
     }
 
-    /// [`Unparker::unpark`] by `worker`, without a place in its queue: the one that the worker is to
-    /// run now, if it is one of its own that was parked.
+    /// [`Unparker::unpark`] by `worker`, without a place in its queue: the one that it is to run now,
+    /// if it is one of its own that was parked.
     pub(crate) fn unpark_to_run(self, worker: &Worker) -> Option<NonNull<Header>> {
         self.wake_unqueued(worker.index(), 0)
     }

@@ -118,7 +118,7 @@ impl WaitQueue {
     #[must_use = "it has been taken out of the queue, and sleeps until it is unparked"]
     pub(crate) fn pop(&self) -> Option<Unparker> {
         let first = self.first.get()?;
-        // SAFETY: it is in this queue, hence valid until it has been removed, which is the last touch.
+        // SAFETY: it is in this queue, hence valid until it has been removed: the last touch.
         let node = unsafe { first.as_ref() };
         if let Some((ready, number)) = node.ready {
             // SAFETY: by `one_of`, valid while the node is queued.
@@ -166,8 +166,8 @@ pub(crate) fn wait<'a, S>(
     (lock.lock(), woken)
 }
 
-/// [`wait`] that does not take the lock again: whoever woke the caller may still be inside. So it is
-/// for a lock that the caller does not free next.
+/// [`wait`] that does not take the lock again: whoever woke the caller may still be inside. So it
+/// is for a lock that the caller does not free next.
 #[inline]
 pub(crate) fn wait_released<'a, S>(
     lock: &'a Lock<S>,

@@ -5,9 +5,9 @@
 //! so it is done only after short sleeps that others ended, and no more after it was in vain: an
 //! idle program does not, nor one that waits for descriptors or time.
 //!
-//! On a machine with more to run than CPUs it does not pay either: who looks around lets others run,
-//! and comes back milliseconds later, while who sleeps is put first when it is woken. That is noticed
-//! by the clock, and remembered for long.
+//! On a machine with more to run than CPUs it does not pay either: who looks around lets others
+//! run, and comes back milliseconds later, while who sleeps is put first when it is woken. That is
+//! noticed by the clock, and remembered for long.
 
 use super::Worker;
 use crate::clock;
