@@ -119,6 +119,7 @@ pub(crate) fn park_uncancellable(deadline: u64, wait: Wait) {
 }
 
 /// Forgets a wake-up for a wait that has ended. Only before the caller says to anybody that it waits.
+#[inline]
 pub(crate) fn forget_token() {
     // SAFETY: slots live for ever, and whoever runs has one in use.
     unsafe { context::waiter().as_ref() }.word.take(TOKEN);
