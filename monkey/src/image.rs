@@ -24,7 +24,10 @@ fn kept() -> [*const c_void; 2] {
     if KEPT[1].load(Ordering::Acquire).is_null() {
         let library = module_of(libc::gnu_get_libc_version as *const c_void);
         KEPT[0].store(library.cast_mut(), Ordering::Relaxed);
-        KEPT[1].store(module_of(crate::real::loader()).cast_mut(), Ordering::Release);
+        KEPT[1].store(
+            module_of(crate::real::loader()).cast_mut(),
+            Ordering::Release,
+        );
     }
     [0, 1].map(|index| KEPT[index].load(Ordering::Relaxed).cast_const())
 }

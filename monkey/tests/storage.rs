@@ -136,10 +136,8 @@ fn keys_of_c_libraries_are_cleared_after_their_destructors() {
     patch();
     let mut key = 0;
     // SAFETY: room for the key; the destructor takes any value.
-    assert_eq!(
-        unsafe { libc::pthread_key_create(&mut key, Some(count)) },
-        0
-    );
+    let result = unsafe { libc::pthread_key_create(&mut key, Some(count)) };
+    assert_eq!(result, 0);
     run(move || {
         for round in 1..=3 {
             let one = spawn_local(move || {

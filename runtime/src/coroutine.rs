@@ -2,7 +2,10 @@
 //!
 //! All of the way from the worker's loop to the switch, and from the switch to the code that waits,
 //! is inlined. Measured: a yield took 49 ns with calls in between, and takes 7 to 11 ns without;
-//! presumably because the processor predicts returns by a stack that a switch leaves behind.
+//! presumably because the processor predicts returns by a stack of calls, which a switch leaves
+//! behind: the switch back to the worker is a `ret` that wants its `call`, of the switch in, on top.
+//! A call between the user's loop and the switch costs 20 ns, as of two returns to the wrong place,
+//! so `yield_now` is inlined into the loop itself.
 
 use crate::header::Header;
 use crate::stack::Stack;

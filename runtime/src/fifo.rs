@@ -1,7 +1,8 @@
 //! `Fifo`: a worker's queue.
 //!
 //! One strict order, gevent's: spawns, yields and wake-ups enter one list; nothing runs inline, and
-//! a wake-up never switches. An unstarted closure that may be stolen lies in the deque and leaves a
+//! a wake-up never switches. Whose timer is due alone stands beside it, as in gevent: see
+//! `Worker::next_in_turn`. An unstarted closure that may be stolen lies in the deque and leaves a
 //! place-holder in the list, so that the order holds exactly when nothing is stolen.
 //!
 //! Rejected: tokio's and Go's slot for the latest wake-up, which runs before all others: two that

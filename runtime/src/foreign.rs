@@ -176,14 +176,15 @@ fn mark_adopted(fd: RawFd) {
 /// Makes all reactors forget `fds`, which are about to be closed.
 pub fn forget(fds: RangeInclusive<RawFd>) {
     let (first, last) = (*fds.start().max(&0) as usize, *fds.end() as usize);
-    for index in first / BITS..=(last / BITS).min(WORDS - 1) {
+    let words = ADOPTED.iter().enumerate().take(last / BITS + 1);
+    for (index, word) in words.skip(first / BITS) {
         let from = first.saturating_sub(index * BITS).min(BITS);
         let until = (last + 1 - index * BITS).min(BITS);
         let ours = (from..until).fold(0, |mask, bit| mask | 1 << bit);
-        if ADOPTED[index].load(Ordering::Relaxed) & ours == 0 {
+        if word.load(Ordering::Relaxed) & ours == 0 {
             continue;
         }
-        let mut found = ADOPTED[index].fetch_and(!ours, Ordering::Relaxed) & ours;
+        let mut found = word.fetch_and(!ours, Ordering::Relaxed) & ours;
         while found != 0 {
             forget_one((index * BITS) as RawFd + found.trailing_zeros() as RawFd);
             found &= found - 1;

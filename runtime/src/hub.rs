@@ -9,7 +9,6 @@ use crate::panic_count;
 use crate::park::Unparker;
 use crate::spawn::Builder;
 use crate::stack::overflow;
-use crate::timer::Timer;
 use crate::word::{BODY, FINISHED, OS_THREAD, UNSTARTED};
 use crate::worker::{Parts, Worker};
 use std::fmt::Write;
@@ -166,12 +165,9 @@ fn tear_down(hub: &Worker) {
     });
     let ended = || hub.live() == 0 && hub.is_quiet();
     let deadline = clock::deadline(PATIENCE);
-    let alarm = Timer::new(deadline, Unparker::current());
-    // SAFETY: new, and removed below; a panic in between aborts.
-    unsafe { hub.timers().insert(NonNull::from(&alarm)) };
+    let alarm = hub.timers().insert(deadline, Unparker::current());
     hub.run(|| ended() || clock::now() >= deadline);
-    // SAFETY: inserted above.
-    unsafe { hub.timers().remove(NonNull::from(&alarm)) };
+    hub.timers().remove(alarm);
     if !ended() {
         report_the_living(hub);
         hub.run(ended);

@@ -184,7 +184,8 @@ impl<T> JoinHandle<T> {
         let here = header.word.load().home() == context::home();
         let _counted = context::worker().filter(|_| here).map(Worker::count_joiner);
         let why = Wait::Join(self.header);
-        let (_, woken) = wait_queue::wait(
+        // The slot, and with it the lock, lives for ever.
+        let woken = wait_queue::wait_released(
             &header.end,
             end,
             |end| &end.waiters,

@@ -20,12 +20,11 @@ pub(crate) fn link(header: &Header, f: Link) {
 
 /// Wakes whoever waits for the end, and runs the links.
 pub(crate) fn tell_of_end(header: &Header) {
-    let links = header.end.lock().links.take();
-    loop {
-        let waiter = header.end.lock().waiters.pop();
-        let Some(waiter) = waiter else { break };
-        waiter.unpark();
-    }
+    let mut end = header.end.lock();
+    // Inside the lock, which they do not take again, and which nobody else wants any more.
+    end.waiters.wake_all();
+    let links = end.links.take();
+    drop(end);
     if let Some(links) = links {
         run_all(*links);
     }

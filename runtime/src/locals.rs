@@ -7,7 +7,7 @@
 
 use crate::abort;
 use crate::context;
-use crate::extra;
+use crate::extra::{self, Extra};
 use crate::header::Header;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -401,12 +401,20 @@ fn insert(number: usize, value: Value) -> NonNull<dyn Any> {
 }
 
 /// What a green thread that is spawned now inherits.
+#[inline]
 pub(crate) fn inherited() -> Option<Locals> {
     // SAFETY: slots live for ever.
     let extra = unsafe { context::known_waiter()?.as_ref() }.extra.get();
     if extra.is_null() {
-        return None;
+        None
+    } else {
+        heirs_of(extra)
     }
+}
+
+/// What of `extra`, the caller's own, is inherited.
+#[cold]
+fn heirs_of(extra: *mut Extra) -> Option<Locals> {
     let mut heirs: Option<Locals> = None;
     // SAFETY: the extra is this thread's own, and the reference ends before foreign code runs.
     let legacy = |position| unsafe { (*extra).locals.legacy(position) };

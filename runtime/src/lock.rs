@@ -1,11 +1,15 @@
 //! `Lock`: mutual exclusion inside the runtime, for a few instructions at a time.
 //!
 //! Not std's or parking_lot's mutex: under a monkey patch those park the green thread, and a worker
-//! that holds one while it wakes somebody would wait for itself. This one spins, then blocks the OS
-//! thread.
+//! that holds one while it wakes somebody would wait for itself. This one spins, then naps: what it
+//! guards takes nanoseconds, so whoever finds it held for longer waits for one that has lost its
+//! CPU, for as long as a time slice, and may as well look again now and then.
 //!
-//! States of the word: `FREE` -> `HELD` (lock), `HELD` -> `CONTENDED` (a waiter, before it sleeps),
-//! `HELD`/`CONTENDED` -> `FREE` (the owner; it wakes one sleeper if it finds `CONTENDED`).
+//! Rejected: to sleep until the owner wakes the sleeper. Each unlock would have to find out whether
+//! anybody sleeps, by a read-modify-write (6 ns, a third of a message through a channel), where a
+//! plain store does.
+//!
+//! States of the word: `FREE` -> `HELD` (whoever takes the lock) -> `FREE` (the same one).
 
 use crate::{clock, futex};
 use std::cell::UnsafeCell;
@@ -14,8 +18,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 const FREE: u32 = 0;
 const HELD: u32 = 1;
-const CONTENDED: u32 = 2;
 const SPINS: u32 = 100;
+/// Nanoseconds between two looks of one who has spun in vain.
+const NAP: u64 = 50_000;
 
 /// See the module; public for the monkey patch alone.
 pub struct Lock<T> {
@@ -37,34 +42,37 @@ impl<T> Lock<T> {
     }
 
     /// Takes the lock. Never held across a switch of green threads, nor while foreign code runs.
+    #[inline]
     pub fn lock(&self) -> Guard<'_, T> {
-        // Acquire pairs with the Release of `Guard::drop`.
-        if self
-            .word
-            .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
-            .is_err()
-        {
-            self.lock_contended();
+        if !self.try_take() {
+            self.take_contended();
         }
         Guard { lock: self }
     }
 
+    #[inline]
+    fn try_take(&self) -> bool {
+        // Acquire pairs with the Release of `Guard::drop`.
+        self.word
+            .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+    }
+
     #[cold]
-    fn lock_contended(&self) {
+    fn take_contended(&self) {
+        while !self.spin() {
+            futex::wait(&self.word, HELD, clock::now() + NAP);
+        }
+    }
+
+    fn spin(&self) -> bool {
         for _ in 0..SPINS {
-            if self.word.load(Ordering::Relaxed) == FREE
-                && self
-                    .word
-                    .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
-                    .is_ok()
-            {
-                return;
+            if self.word.load(Ordering::Relaxed) == FREE && self.try_take() {
+                return true;
             }
             std::hint::spin_loop();
         }
-        while self.word.swap(CONTENDED, Ordering::Acquire) != FREE {
-            futex::wait(&self.word, CONTENDED, clock::NEVER);
-        }
+        false
     }
 }
 
@@ -81,16 +89,18 @@ impl<T> std::fmt::Debug for Lock<T> {
 }
 
 /// The right to the value, given back on drop.
-#[expect(missing_debug_implementations, reason = "public for the monkey patch alone")]
+#[expect(
+    missing_debug_implementations,
+    reason = "public for the monkey patch alone"
+)]
 pub struct Guard<'a, T> {
     lock: &'a Lock<T>,
 }
 
 impl<T> Drop for Guard<'_, T> {
+    #[inline]
     fn drop(&mut self) {
-        if self.lock.word.swap(FREE, Ordering::Release) == CONTENDED {
-            futex::wake_one(&self.lock.word);
-        }
+        self.lock.word.store(FREE, Ordering::Release);
     }
 }
 

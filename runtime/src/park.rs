@@ -11,8 +11,7 @@ use crate::header::{Header, Wait};
 use crate::interrupt;
 use crate::panic_count;
 use crate::spawn;
-use crate::timer::Timer;
-use crate::word::{FINISHED, KILL, OS_THREAD, TOKEN, USER_TOKEN, Unpark};
+use crate::word::{FINISHED, KILL, NOWHERE, OS_THREAD, TOKEN, USER_TOKEN, Unpark};
 use crate::worker::Worker;
 use crate::{clock, futex, remote};
 use std::ptr::NonNull;
@@ -72,15 +71,30 @@ impl Unparker {
     }
 
     fn wake(self, flags: u64) {
+        let worker = context::worker();
+        let here = worker.map_or(NOWHERE, Worker::index);
+        if let Some(header) = self.wake_unqueued(here, flags) {
+            worker.expect("its home is here").push(header);
+        }
+    }
+
+    /// [`Unparker::unpark`] by `worker`, without a place in its queue: the one that it is to run now,
+    /// if it is one of its own that was parked.
+    pub(crate) fn unpark_to_run(self, worker: &Worker) -> Option<NonNull<Header>> {
+        self.wake_unqueued(worker.index(), 0)
+    }
+
+    /// Wakes it; returns it if it lives `here` and has to be run or queued.
+    fn wake_unqueued(self, here: usize, flags: u64) -> Option<NonNull<Header>> {
         // SAFETY: slots are never freed.
         let header = unsafe { self.header.as_ref() };
-        let worker = context::worker();
-        match header.word.unpark(self.generation, context::home(), flags) {
+        match header.word.unpark(self.generation, here, flags) {
             Unpark::Done => {}
-            Unpark::Requeue => worker.expect("its home is here").push(self.header),
+            Unpark::Requeue => return Some(self.header),
             Unpark::Deliver(word) if word.has(OS_THREAD) => futex::wake_one(header.word.futex()),
             Unpark::Deliver(word) => remote::deliver(word.home(), self.header),
         }
+        None
     }
 }
 
@@ -88,20 +102,24 @@ impl Unparker {
 ///
 /// It does so only before the wait: who is woken looks at what it waited for first, and comes back
 /// only if that has not happened. So neither a kill nor a timeout takes away what has come.
+#[inline(always)]
 pub(crate) fn park(deadline: u64, wait: Wait) {
     let deadline = interrupt::before_wait(deadline);
     park_uncancellable(deadline, wait);
 }
 
 /// Waits for an unpark or `deadline`; a kill has to wait.
+#[inline(always)]
 pub(crate) fn park_uncancellable(deadline: u64, wait: Wait) {
     match context::green() {
-        Some((worker, header)) => park_green(worker, header, deadline, wait),
+        Some((worker, header)) if deadline == clock::NEVER => park_green(worker, header, wait),
+        Some((worker, header)) => park_green_until(worker, header, deadline, wait),
         None => park_os_thread(deadline),
     }
 }
 
 /// Forgets a wake-up for a wait that has ended. Only before the caller says to anybody that it waits.
+#[inline]
 pub(crate) fn forget_token() {
     // SAFETY: slots live for ever, and whoever runs has one in use.
     unsafe { context::waiter().as_ref() }.word.take(TOKEN);
@@ -127,24 +145,20 @@ pub(crate) fn give_way() {
 }
 
 #[inline(always)]
-fn park_green(worker: &Worker, header: &Header, deadline: u64, wait: Wait) {
-    if header.word.take(TOKEN) {
-        return;
-    }
-    let before = header.wait.replace(wait);
-    if deadline == clock::NEVER {
+fn park_green(worker: &Worker, header: &Header, wait: Wait) {
+    if !header.word.take(TOKEN) {
+        let before = header.wait.replace(wait);
         switch_out(worker, header, Outcome::Parked);
-    } else {
-        let timer = Timer::new(deadline, Unparker::current());
-        // SAFETY: it is new, so not linked; it stays on this frame until it is removed below, as
-        // nothing here unwinds.
-        unsafe { worker.timers().insert(NonNull::from(&timer)) };
-        switch_out(worker, header, Outcome::Parked);
-        // SAFETY: it was inserted into this worker's timers, which a started green thread never
-        // leaves.
-        unsafe { worker.timers().remove(NonNull::from(&timer)) };
+        header.wait.set(before);
     }
-    header.wait.set(before);
+}
+
+#[inline(never)]
+fn park_green_until(worker: &Worker, header: &Header, deadline: u64, wait: Wait) {
+    let unparker = Unparker::new(NonNull::from(header), header.word.load().generation());
+    let timer = worker.timers().insert(deadline, unparker);
+    park_green(worker, header, wait);
+    worker.timers().remove(timer);
 }
 
 /// Switches to the worker. Siblings must not see this thread's panic, nor it theirs: std counts them
@@ -160,6 +174,7 @@ fn switch_out(worker: &Worker, header: &Header, outcome: Outcome) {
 }
 
 /// Blocks the OS thread itself.
+#[inline(never)]
 fn park_os_thread(deadline: u64) {
     // SAFETY: this OS thread's own slot, which it keeps until its end.
     let word = &unsafe { context::waiter().as_ref() }.word;

@@ -18,7 +18,7 @@ const WAKER: Token = Token(0);
 const TIMER: Token = Token(1);
 
 /// How late a timer may fire, so that neighbours share a wake-up.
-const SLACK: u64 = 50_000;
+const SLACK: u64 = 100_000;
 
 const EVENTS: usize = 1024;
 

@@ -7,6 +7,7 @@ use crate::inbox::Inbox;
 use crate::lock::Lock;
 use crate::reactor;
 use crossbeam_deque::{Injector, Stealer};
+use crossbeam_utils::CachePadded;
 use std::io;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::AtomicUsize;
@@ -24,16 +25,23 @@ unsafe impl Send for Unstarted {}
 /// a later one.
 pub(crate) struct Remote {
     pub(crate) index: usize,
-    /// Wake-ups of started green threads that live here.
-    pub(crate) inbox: Inbox<Header>,
+    /// Wake-ups of started green threads that live here. On a line of its own, which others write.
+    pub(crate) inbox: CachePadded<Inbox<Header>>,
     /// Unstarted ones from outside, to be stolen as well.
     pub(crate) injector: Injector<Unstarted>,
     /// Unstarted ones spawned here.
     pub(crate) stealer: Stealer<Unstarted>,
     pub(crate) reactor: reactor::Outside,
-    /// Live green threads that have this home; written by the worker alone.
+    /// On a line of its own, since it is written at each switch.
+    pub(crate) counts: CachePadded<Counts>,
+}
+
+/// What a worker alone writes, and others read.
+#[derive(Default)]
+pub(crate) struct Counts {
+    /// Live green threads that have this home.
     pub(crate) live: AtomicUsize,
-    /// Switches so far, wrapping; written by the worker alone.
+    /// Switches so far, wrapping.
     pub(crate) switches: AtomicU32,
 }
 
@@ -59,12 +67,11 @@ impl Remote {
         };
         let remote = Box::leak(Box::new(Remote {
             index,
-            inbox: Inbox::new(),
+            inbox: CachePadded::new(Inbox::new()),
             injector: Injector::new(),
             stealer,
             reactor,
-            live: AtomicUsize::new(0),
-            switches: AtomicU32::new(0),
+            counts: CachePadded::default(),
         }));
         // Release pairs with the Acquire of `at`.
         home.store(remote, Ordering::Release);
@@ -98,7 +105,7 @@ impl Remote {
 
     /// How many green threads it has, started and unstarted.
     pub(crate) fn load(&self) -> usize {
-        self.live.load(Ordering::Relaxed) + self.injector.len() + self.stealer.len()
+        self.counts.live.load(Ordering::Relaxed) + self.injector.len() + self.stealer.len()
     }
 
     pub(crate) fn has_unstarted(&self) -> bool {

@@ -29,6 +29,7 @@ use std::io;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 /// How often the watcher looks.
@@ -36,6 +37,8 @@ const TICK: Duration = Duration::from_millis(10);
 
 pub(crate) struct Scheduler {
     workers: Vec<&'static Remote>,
+    /// Two workers can run at the same time.
+    is_parallel: bool,
     idle: Idle,
     /// What the watcher last read of each worker's switches.
     seen: Vec<AtomicU32>,
@@ -103,6 +106,7 @@ impl Scheduler {
                 .into_iter()
                 .map(|remote| unsafe { &*remote })
                 .collect(),
+            is_parallel: count > 1 && available_parallelism().is_ok_and(|cpus| cpus.get() > 1),
             idle: Idle::new(),
             seen: (0..count).map(|_| AtomicU32::new(0)).collect(),
             turn: AtomicUsize::new(0),
@@ -114,6 +118,10 @@ impl Scheduler {
 
     pub(crate) fn workers(&self) -> usize {
         self.workers.len()
+    }
+
+    pub(crate) fn is_parallel(&self) -> bool {
+        self.is_parallel
     }
 
     /// Places a closure that was spawned outside of any worker.
@@ -202,7 +210,7 @@ impl Scheduler {
             .map(|other| self.workers[other])
     }
 
-    fn has_work_of_others(&self, position: usize) -> bool {
+    pub(crate) fn has_work_of_others(&self, position: usize) -> bool {
         self.others(position, 0)
             .any(|worker| self.is_worth_robbing(position, worker))
     }
@@ -226,7 +234,7 @@ impl Scheduler {
 
     /// Nobody is stuck who has not been seen awake twice with no switch in between.
     fn forget_seen(&self, worker: usize) {
-        let switches = self.workers[worker].switches.load(Ordering::Relaxed);
+        let switches = self.workers[worker].counts.switches.load(Ordering::Relaxed);
         self.seen[worker].store(switches.wrapping_sub(1), Ordering::Relaxed);
     }
 
@@ -258,7 +266,7 @@ impl Scheduler {
                 self.forget_seen(other);
                 continue;
             }
-            let switches = worker.switches.load(Ordering::Relaxed);
+            let switches = worker.counts.switches.load(Ordering::Relaxed);
             let stuck = self.seen[other].swap(switches, Ordering::Relaxed) == switches;
             if other != position && stuck {
                 robbed |= take(|| worker.injector.steal_batch(deque));

@@ -355,15 +355,25 @@ impl Builder {
 }
 
 /// Gives a new one what it is to start with; from here on it can be killed through its pool.
+#[inline]
 pub(crate) fn give_extra(
     slot: NonNull<Header>,
     locals: Option<Locals>,
     storage: Option<Storage>,
     permit: Option<Permit>,
 ) {
-    if locals.is_none() && storage.is_none() && permit.is_none() {
-        return;
+    if locals.is_some() || storage.is_some() || permit.is_some() {
+        give_some(slot, locals, storage, permit);
     }
+}
+
+#[cold]
+fn give_some(
+    slot: NonNull<Header>,
+    locals: Option<Locals>,
+    storage: Option<Storage>,
+    permit: Option<Permit>,
+) {
     // SAFETY: slots live for ever.
     let header = unsafe { slot.as_ref() };
     header.full.set(storage.is_some());
@@ -391,6 +401,7 @@ fn refund(worker: Option<&Worker>, class: SizeClass) {
 
 /// Puts a new one into its spawner's queue, or where there is least to do if it serves a connection
 /// just accepted.
+#[inline]
 fn submit(worker: &Worker, unstarted: Unstarted) {
     let spread = context::green().is_some_and(|(_, spawner)| spawner.spread.take());
     match worker.place() {
@@ -441,6 +452,7 @@ where
 /// The free slots for OS threads that are no workers.
 static SLOTS: Lock<HeaderCache> = Lock::new(HeaderCache::new());
 
+#[inline]
 pub(crate) fn take_slot() -> io::Result<NonNull<Header>> {
     match context::worker() {
         Some(worker) => worker.headers().take(),
@@ -602,7 +614,7 @@ impl<F: FnOnce() -> T, T> Body<F, T> {
 ///     assert!(other.is_finished());
 /// });
 /// ```
-#[inline]
+#[inline(always)] // into the caller's loop: see `coroutine.rs`
 pub fn yield_now() {
     park::yield_now();
 }

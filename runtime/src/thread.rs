@@ -64,6 +64,7 @@ impl UnwindSafe for Thread {}
 impl RefUnwindSafe for Thread {}
 
 impl Thread {
+    #[inline]
     pub(crate) fn new(header: NonNull<Header>, generation: u32, name: Option<Arc<str>>) -> Self {
         Thread {
             unparker: Unparker::new(header, generation),
@@ -105,6 +106,7 @@ const IDS: u64 = 1024;
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl ThreadId {
+    #[inline]
     fn next() -> Self {
         let id = match context::worker() {
             Some(worker) => next_of(&mut worker.ids()),

@@ -4,6 +4,7 @@
 //! lock: a queue is used by one OS thread (a reactor's registrations) or lies inside a `Lock`
 //! (whatever is shared; [`wait`] is how to wait in such a one).
 
+use crate::atomic::{AtomicBool, Ordering};
 use crate::clock;
 use crate::header::Wait;
 use crate::lock::{Guard, Lock};
@@ -26,7 +27,8 @@ unsafe impl Send for WaitQueue {}
 #[derive(Debug)]
 pub(crate) struct Waiter {
     unparker: Unparker,
-    queued: Cell<bool>,
+    /// true (its owner, who puts it into a queue) -> false, by who takes it out, as the last touch.
+    queued: AtomicBool,
     before: Cell<Option<NonNull<Waiter>>>,
     after: Cell<Option<NonNull<Waiter>>>,
     /// For one who waits for several things: where to say which one it was, and its number.
@@ -37,7 +39,7 @@ impl Waiter {
     pub(crate) fn new(unparker: Unparker) -> Self {
         Waiter {
             unparker,
-            queued: Cell::new(false),
+            queued: AtomicBool::new(false),
             before: Cell::new(None),
             after: Cell::new(None),
             ready: None,
@@ -56,9 +58,10 @@ impl Waiter {
         }
     }
 
-    /// Is it still in the queue? If not, it has been woken. Under the queue's lock, if it has one.
+    /// Is it still in the queue? If not, it has been woken, and nobody else uses it any more.
     pub(crate) fn is_queued(&self) -> bool {
-        self.queued.get()
+        // Acquire pairs with the Release of `remove`.
+        self.queued.load(Ordering::Acquire)
     }
 }
 
@@ -82,7 +85,7 @@ impl WaitQueue {
     pub(crate) unsafe fn push(&self, waiter: NonNull<Waiter>) {
         // SAFETY: valid by the caller's word.
         let node = unsafe { waiter.as_ref() };
-        node.queued.set(true);
+        node.queued.store(true, Ordering::Relaxed);
         node.before.set(self.last.replace(Some(waiter)));
         self.link_after(node.before.get(), Some(waiter));
     }
@@ -95,7 +98,7 @@ impl WaitQueue {
     pub(crate) unsafe fn remove(&self, waiter: NonNull<Waiter>) -> bool {
         // SAFETY: valid by the caller's word.
         let node = unsafe { waiter.as_ref() };
-        if !node.queued.replace(false) {
+        if !node.is_queued() {
             return false;
         }
         let (before, after) = (node.before.take(), node.after.take());
@@ -105,6 +108,8 @@ impl WaitQueue {
             Some(after) => unsafe { after.as_ref() }.before.set(before),
             None => self.last.set(before),
         }
+        // Its owner, who has no lock, may now end it.
+        node.queued.store(false, Ordering::Release);
         true
     }
 
@@ -113,8 +118,7 @@ impl WaitQueue {
     #[must_use = "it has been taken out of the queue, and sleeps until it is unparked"]
     pub(crate) fn pop(&self) -> Option<Unparker> {
         let first = self.first.get()?;
-        // SAFETY: it is in this queue, hence valid until it has been removed. Whoever owns it looks
-        // at it under the lock, and so not before this has ended.
+        // SAFETY: it is in this queue, hence valid until it has been removed: the last touch.
         let node = unsafe { first.as_ref() };
         if let Some((ready, number)) = node.ready {
             // SAFETY: by `one_of`, valid while the node is queued.
@@ -158,6 +162,21 @@ pub(crate) fn wait<'a, S>(
     why: Wait,
     pass_on: impl Fn(&mut S) -> Option<Unparker>,
 ) -> (Guard<'a, S>, bool) {
+    let woken = wait_released(lock, guard, queue, deadline, why, pass_on);
+    (lock.lock(), woken)
+}
+
+/// [`wait`] that does not take the lock again: whoever woke the caller may still be inside. So it
+/// is for a lock that the caller does not free next.
+#[inline]
+pub(crate) fn wait_released<'a, S>(
+    lock: &'a Lock<S>,
+    guard: Guard<'a, S>,
+    queue: impl Fn(&S) -> &WaitQueue,
+    deadline: u64,
+    why: Wait,
+    pass_on: impl Fn(&mut S) -> Option<Unparker>,
+) -> bool {
     // A wake-up that is left from an earlier wait would end this one before anybody else has run.
     park::forget_token();
     let waiter = Waiter::new(Unparker::current());
@@ -173,13 +192,14 @@ pub(crate) fn wait<'a, S>(
     };
     loop {
         park::park(deadline, why);
-        let guard = lock.lock();
-        let woken = !waiter.is_queued();
-        if woken || clock::now() >= deadline {
-            // SAFETY: valid, and in this queue or in none.
-            unsafe { queue(&guard).remove(NonNull::from(&waiter)) };
+        if !waiter.is_queued() {
             std::mem::forget(place);
-            return (guard, woken);
+            return true;
+        }
+        if clock::now() >= deadline {
+            std::mem::forget(place);
+            // SAFETY: valid, and in this queue or in none.
+            return !unsafe { queue(&lock.lock()).remove(NonNull::from(&waiter)) };
         }
     }
 }

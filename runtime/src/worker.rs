@@ -5,10 +5,12 @@
 
 mod execute;
 mod parts;
+mod patience;
 
 pub(crate) use self::parts::Parts;
 
 use self::execute::IO_BUDGET;
+use self::patience::Patience;
 use crate::clock;
 use crate::context::{self, Context};
 use crate::fifo::Fifo;
@@ -39,11 +41,17 @@ const TRIM_DELAY: Duration = Duration::from_millis(100);
 /// `context::worker`.
 pub(crate) struct Worker {
     remote: &'static Remote,
+    /// That of `remote`, close at hand for each wake-up.
+    index: usize,
     /// None for a hub.
     place: Option<Place>,
     context: Context,
     fifo: Fifo,
     timers: RefCell<Timers<Unparker>>,
+    /// Timers whose deadline is not after this moment are due.
+    timers_seen_at: Cell<u64>,
+    /// There are some, and they are served in turn with the queue.
+    timers_due: Cell<bool>,
     reactor: Reactor,
     stacks: RefCell<StackCache>,
     headers: RefCell<HeaderCache>,
@@ -56,6 +64,7 @@ pub(crate) struct Worker {
     polled_at_switch: Cell<u32>,
     polled_at: Cell<u64>,
     budget: Cell<u32>,
+    patience: Patience,
     /// Nothing came during the last wait: surplus stacks are being given back.
     trimming: Cell<bool>,
     /// A hub's end: nothing new is accepted, every wait unwinds.
@@ -81,10 +90,13 @@ impl Worker {
         parts.used = true;
         let worker = Worker {
             remote,
+            index: remote.index,
             place,
             context: Context::default(),
             fifo: Fifo::new(deque),
             timers: RefCell::new(Timers::new()),
+            timers_seen_at: Cell::new(0),
+            timers_due: Cell::new(false),
             reactor,
             stacks: RefCell::new(StackCache::new()),
             headers: RefCell::new(HeaderCache::new()),
@@ -95,6 +107,7 @@ impl Worker {
             polled_at_switch: Cell::new(0),
             polled_at: Cell::new(clock::now()),
             budget: Cell::new(IO_BUDGET),
+            patience: Patience::new(place.is_some_and(|it| it.scheduler.is_parallel())),
             trimming: Cell::new(false),
             closing: Cell::new(false),
         };
@@ -121,7 +134,7 @@ impl Worker {
     }
 
     pub(crate) fn index(&self) -> usize {
-        self.remote.index
+        self.index
     }
 
     pub(crate) fn remote(&self) -> &'static Remote {
@@ -187,13 +200,14 @@ impl Worker {
         self.fifo.push(header);
     }
 
-    /// Puts an unstarted one at the end, for any worker to take.
+    /// Puts an unstarted one at the end, for any worker to take, if there are others.
     pub(crate) fn push_stealable(&self, unstarted: Unstarted) {
+        let Some(place) = self.place.filter(|it| it.scheduler.workers() > 1) else {
+            return self.push_local(unstarted.0);
+        };
         self.fifo.make_room(self.live.get() + 1);
         self.fifo.push_stealable(unstarted);
-        if let Some(place) = self.place {
-            place.scheduler.pushed(self.fifo.deque().len());
-        }
+        place.scheduler.pushed(self.fifo.deque().len());
     }
 
     /// Counts a call that did not have to wait; true if the green thread has had its share.
@@ -208,11 +222,47 @@ impl Worker {
     pub(crate) fn run(&self, done: impl Fn() -> bool) {
         while !done() {
             self.tick();
-            match self.fifo.pop() {
+            match self.next() {
                 Some(header) => self.execute(header),
                 None if self.find_work() => {}
                 None if self.is_deadlocked() => return,
+                None if self.linger() => {}
                 None => self.sleep(),
+            }
+        }
+    }
+
+    /// Takes who runs next.
+    #[inline(always)]
+    fn next(&self) -> Option<NonNull<Header>> {
+        if self.timers_due.get() {
+            self.next_in_turn()
+        } else {
+            self.fifo.pop()
+        }
+    }
+
+    /// Whose timer is due need not line up: behind 100,000 others a sleep would be late by as much
+    /// as those take. One of the queue and one of the timers in turn, so that neither starves the
+    /// other. gevent too serves timers between two rounds of its queue.
+    #[cold]
+    fn next_in_turn(&self) -> Option<NonNull<Header>> {
+        if self.switches.get().is_multiple_of(2) {
+            self.next_due().or_else(|| self.fifo.pop())
+        } else {
+            self.fifo.pop().or_else(|| self.next_due())
+        }
+    }
+
+    fn next_due(&self) -> Option<NonNull<Header>> {
+        loop {
+            let due = self.timers.borrow_mut().pop_due(self.timers_seen_at.get());
+            let Some(unparker) = due else {
+                self.timers_due.set(false);
+                return None;
+            };
+            if let Some(header) = unparker.unpark_to_run(self) {
+                return Some(header);
             }
         }
     }
@@ -247,7 +297,7 @@ impl Worker {
         // Nobody else needs to know what time it is.
         if self.reactor.has_waiters() || !self.timers.borrow().is_empty() {
             let now = clock::now();
-            self.fire_timers(now);
+            self.look_at_timers(now);
             due |= now - self.polled_at.get() >= POLL_PERIOD;
             if due {
                 self.polled_at.set(now);
@@ -273,12 +323,10 @@ impl Worker {
         }
     }
 
-    fn fire_timers(&self, now: u64) {
-        loop {
-            let due = self.timers.borrow_mut().pop_due(now);
-            let Some(unparker) = due else { break };
-            unparker.unpark();
-        }
+    fn look_at_timers(&self, now: u64) {
+        let earliest = self.timers.borrow().earliest();
+        self.timers_seen_at.set(now);
+        self.timers_due.set(earliest.is_some_and(|it| it <= now));
     }
 
     /// Moves what other threads have spawned here into the queue, where it may still be stolen.
@@ -329,8 +377,8 @@ impl Worker {
 
     /// Waits in the reactor until there is something to do.
     fn sleep(&self) {
-        self.fire_timers(clock::now());
-        if !self.fifo.is_empty() {
+        self.look_at_timers(clock::now());
+        if self.timers_due.get() {
             return self.stop_idling();
         }
         let tick = self
@@ -342,8 +390,12 @@ impl Worker {
             self.wait(tick.into_iter().chain(trim).min());
         }
         self.remote.inbox.wake_up();
+        let since = self.timers_seen_at.get();
+        let slept = self.polled_at.get().saturating_sub(since);
+        self.patience.slept(slept, self.is_handed_something());
         self.look_around();
-        self.trimming.set(surplus && self.is_quiet());
+        self.trimming
+            .set(surplus && self.is_quiet() && !self.timers_due.get());
         if self.trimming.get() {
             self.stacks.borrow_mut().trim();
         }
@@ -376,13 +428,13 @@ impl Worker {
     /// After a sleep: what has come meanwhile?
     fn look_around(&self) {
         self.take_inbox();
-        self.fire_timers(self.polled_at.get());
+        self.look_at_timers(self.polled_at.get());
         if let Some(place) = self.place
             && place.scheduler.wake_up(place.position, self.fifo.deque())
         {
             self.fifo.fill_in(self.live.get());
         }
-        if !self.is_quiet() {
+        if !self.is_quiet() || self.timers_due.get() {
             self.stop_idling();
         }
     }

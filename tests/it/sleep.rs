@@ -1,6 +1,6 @@
 //! Sleeping: at least as long as asked, not much longer, in order, by the thousand.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -203,4 +203,63 @@ fn timers_cancelled_by_others_leave_the_others_intact() {
             }
         });
     });
+}
+
+/// 20,000 that take 10 µs each are in the queue when the sleep of 1 ms is over.
+#[test]
+fn who_has_slept_enough_does_not_wait_behind_the_queue() {
+    const QUEUED: usize = 20_000;
+    let (ran_before, ran) = run(|| {
+        let ran = Rc::new(Cell::new(0));
+        let seen = ran.clone();
+        let sleeper = spawn_local(move || {
+            sleep(Duration::from_millis(1));
+            seen.get()
+        });
+        yield_now();
+        let queued: Vec<_> = (0..QUEUED)
+            .map(|_| {
+                let ran = ran.clone();
+                spawn_local(move || {
+                    let start = Instant::now();
+                    while start.elapsed() < Duration::from_micros(10) {}
+                    ran.set(ran.get() + 1);
+                })
+            })
+            .collect();
+        joinall(queued);
+        (sleeper.join().unwrap(), ran.get())
+    });
+    assert_eq!(ran, QUEUED);
+    assert!(ran_before < QUEUED / 2, "{ran_before} ran before it");
+}
+
+/// A thousand whose timers are due all the time, and two in the queue.
+#[test]
+fn a_storm_of_timers_and_the_queue_do_not_starve_each_other() {
+    const YIELDS: usize = 10_000;
+    let slept = within(LONG, || {
+        run(|| {
+            let (slept, done) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
+            let sleepers: Vec<_> = (0..1000)
+                .map(|_| {
+                    let (slept, done) = (slept.clone(), done.clone());
+                    spawn_local(move || {
+                        while !done.get() {
+                            sleep(Duration::from_nanos(1));
+                            slept.set(slept.get() + 1);
+                        }
+                    })
+                })
+                .collect();
+            let yields = || (0..YIELDS).for_each(|_| yield_now());
+            joinall([spawn_local(yields), spawn_local(yields)]);
+            let slept_meanwhile = slept.get();
+            done.set(true);
+            joinall(sleepers);
+            slept_meanwhile
+        })
+    });
+    // About as many as there were yields; each yield of 1,000 sleeps would make ten million.
+    assert!((YIELDS / 4..20 * YIELDS).contains(&slept), "{slept}");
 }

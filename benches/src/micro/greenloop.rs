@@ -42,7 +42,7 @@ impl Threads for Green {
         handle.join().expect("nothing here panics")
     }
 
-    #[inline]
+    #[inline(always)] // as in a program, which calls it by its own name
     fn yield_now() {
         greenloop::yield_now();
     }

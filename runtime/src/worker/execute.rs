@@ -35,7 +35,10 @@ impl Worker {
     fn resume(&self, header: &Header, resume: Resume) -> Outcome {
         let switches = self.switches.get().wrapping_add(1);
         self.switches.set(switches);
-        self.remote.switches.store(switches, Ordering::Relaxed);
+        self.remote
+            .counts
+            .switches
+            .store(switches, Ordering::Relaxed);
         self.budget.set(IO_BUDGET);
         self.context.green.set(Some(NonNull::from(header)));
         // SAFETY: it lives here and does not run, so this is the only reference to its coroutine.
@@ -78,8 +81,8 @@ impl Worker {
             header.teardown.set(Teardown::Due);
         }
         let stack = self.stacks.borrow_mut().take(header.class.get());
-        // SAFETY: the label lies in a slot, which stays in use until `retire` takes it off the
-        // stack again.
+        // SAFETY: the label lies in a slot, which stays in use until `retire` puts the stack back,
+        // which takes it off again.
         unsafe { stack.set_label(header.label.get()) };
         header.stack_top.set(stack.prefetch_address());
         if let Some(storage) = extra::storage(header) {
@@ -89,6 +92,8 @@ impl Worker {
         // SAFETY: it has started here and does not run yet: nobody else touches the field.
         unsafe { *header.coroutine.get() = Some(coroutine) };
         self.set_live(self.live.get() + 1);
+        // One for each, as it waits once at a time, and one for the end of a hub.
+        self.timers.borrow_mut().make_room(self.live.get() + 1);
         true
     }
 
@@ -101,8 +106,6 @@ impl Worker {
         // SAFETY: it has ended here: nobody else touches the field.
         let coroutine = unsafe { (*header.coroutine.get()).take() };
         let stack = coroutine.expect("it ran").into_stack();
-        // SAFETY: null is allowed.
-        unsafe { stack.set_label(std::ptr::null()) };
         drop(extra::take_storage(header));
         let class = header.class.get();
         let mut stacks = self.stacks.borrow_mut();
@@ -126,6 +129,6 @@ impl Worker {
 
     pub(super) fn set_live(&self, live: usize) {
         self.live.set(live);
-        self.remote.live.store(live, Ordering::Relaxed);
+        self.remote.counts.live.store(live, Ordering::Relaxed);
     }
 }

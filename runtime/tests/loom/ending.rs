@@ -92,12 +92,8 @@ impl Spawned {
 
     /// `link::tell_of_end`.
     fn tell_of_end(&self) {
-        loop {
-            self.use_slot();
-            let waiter = self.end.lock().pop();
-            let Some(waiter) = waiter else { break };
-            waiter.unpark();
-        }
+        self.use_slot();
+        self.end.lock().wake_all();
     }
 
     fn drop_result(&self) {
@@ -130,8 +126,9 @@ impl Spawned {
         if !self.word.watch() {
             return true;
         }
-        let waited = wait_queue::wait(&self.end, end, |end| end, deadline, Wait::Join, |_| None);
-        waited.1 || self.is_finished()
+        let why = Wait::Join;
+        wait_queue::wait_released(&self.end, end, |end| end, deadline, why, |_| None)
+            || self.is_finished()
     }
 
     /// `JoinHandle::join`.

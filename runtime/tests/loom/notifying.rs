@@ -36,7 +36,7 @@ impl Till {
         *coins -= 1;
     }
 
-    /// Waits once; takes a coin only if it was notified.
+    /// Waits once; takes a coin only if it was notified, and nobody was quicker.
     fn take_soon(&self) -> bool {
         let coins = self.lock();
         if *coins > 0 {
@@ -44,7 +44,7 @@ impl Till {
         }
         let wait = self.paid.wait_timeout(coins, Duration::from_secs(1));
         let (coins, result) = wait.map_err(drop).unwrap();
-        !result.timed_out() && take_one(coins)
+        !result.timed_out() && *coins > 0 && take_one(coins)
     }
 }
 
