@@ -13,7 +13,7 @@ use std::cell::Cell;
 use std::hint::black_box;
 use std::io;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
@@ -23,6 +23,17 @@ static PROBER: AtomicI32 = AtomicI32::new(0);
 /// Does this OS thread run the probe?
 pub(crate) fn is_caller() -> bool {
     PROBER.load(Ordering::Relaxed) == thread_id()
+}
+
+/// How many mutexes of the C library's the probe has unlocked.
+static UNLOCKED: AtomicUsize = AtomicUsize::new(0);
+
+/// Counts a mutex that was unlocked, if the probe did it.
+#[inline]
+pub(crate) fn note_unlock() {
+    if PROBER.load(Ordering::Relaxed) != 0 && is_caller() {
+        UNLOCKED.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 fn thread_id() -> pid_t {
@@ -60,6 +71,7 @@ fn failed(why: &str) -> PatchError {
 
 fn try_all() -> Result<(), PatchError> {
     allocator()?;
+    allocator_locks()?;
     let shared = Identity::here();
     let full = spawn(true, move || shared.differs().and_then(|()| waits()))?;
     full.join().unwrap_or_else(|_| Err(panicked()))
@@ -152,4 +164,23 @@ fn allocator() -> Result<(), PatchError> {
         }
     }
     Ok(())
+}
+
+/// An allocator that takes mutexes of the C library's would wait in our hooks: a green thread of the
+/// runtime's would be parked inside of an allocation that the runtime makes.
+fn allocator_locks() -> Result<(), PatchError> {
+    const BLOCKS: usize = 512;
+    let before = UNLOCKED.load(Ordering::Relaxed);
+    // Small, large and many, so that a cache of the thread's own does not do.
+    for size in [16, 100, 1000, 10_000, 100_000, 4 << 20] {
+        let count = BLOCKS.min((64 << 20) / size);
+        let blocks = (0..count).map(|_| Vec::<u8>::with_capacity(black_box(size)));
+        drop(black_box(blocks.collect::<Vec<_>>()));
+    }
+    if UNLOCKED.load(Ordering::Relaxed) == before {
+        return Ok(());
+    }
+    let why = "the allocator takes mutexes of the C library's (jemalloc does), at which green \
+               threads would wait in the middle of an allocation. Use another allocator";
+    Err(PatchError::new(PatchErrorKind::Allocator, why.into()))
 }

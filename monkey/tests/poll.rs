@@ -1,4 +1,6 @@
 //! `poll`, `select` and `epoll_wait` on full green threads.
+//!
+//! Long because the three calls promise the same things, and each is tried for all of them.
 
 mod common;
 

@@ -13,6 +13,7 @@ use super::until::Until;
 use crate::kernel;
 use crate::observe::refused;
 use crate::patch::{Group, is_any, waits};
+use crate::probe;
 use crate::real::hook;
 use libc::{c_int, clockid_t, pthread_mutex_t, timespec};
 use std::mem::MaybeUninit;
@@ -209,6 +210,7 @@ hook! {
     pthread_mutex_unlock(real; mutex: *mut pthread_mutex_t) -> c_int {
         // SAFETY: the caller's contract.
         let result = unsafe { real()(mutex) };
+        probe::note_unlock();
         // Looked at only now: who is patched in meanwhile and finds the mutex locked is woken. The
         // mutex may be gone already; its address is a key.
         if result == 0 && is_any() {
