@@ -2,7 +2,7 @@
 
 mod busy_pool;
 #[path = "../../tests/it/within.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with tests that use all of it")]
 mod within;
 
 use busy_pool::{beside, patch};

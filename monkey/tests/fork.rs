@@ -1,7 +1,7 @@
 //! A forked child: it may exec or exit; a wait or a spawn of greenloop says that it can't be.
 
 #[path = "../../tests/it/child.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with tests that use all of it")]
 mod child;
 
 use child::{Child, End, this_test};

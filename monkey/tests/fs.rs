@@ -2,10 +2,10 @@
 
 mod busy_pool;
 #[path = "../../tests/it/child.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with tests that use all of it")]
 mod child;
 #[path = "../../tests/it/within.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with tests that use all of it")]
 mod within;
 
 use busy_pool::{beside, patch};

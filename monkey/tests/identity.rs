@@ -1,10 +1,10 @@
 //! What a full green thread is to the C library: its stack, its end, and the ids of the process.
 
 #[path = "../../tests/it/child.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with tests that use all of it")]
 mod child;
 #[path = "../../tests/it/within.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with tests that use all of it")]
 mod within;
 
 use child::{Child, this_test};

@@ -1,7 +1,7 @@
 //! What a patch puts in force, and when it is refused.
 
 #[path = "../../tests/it/child.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with tests that use all of it")]
 mod child;
 
 use child::{Child, this_test};

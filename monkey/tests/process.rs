@@ -1,10 +1,10 @@
 //! Child processes: their ends are waited for while others run, as on an OS thread otherwise.
 
 #[path = "../../tests/it/child.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with tests that use all of it")]
 mod child;
 #[path = "../../tests/it/within.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with tests that use all of it")]
 mod within;
 
 use child::{Child, this_test};

@@ -1,4 +1,5 @@
-//! `Context`: who runs on this OS thread now. The only file that touches a thread-local.
+//! `Context`: who runs on this OS thread now. The only file of the runtime that
+//! touches a thread-local.
 
 use crate::foreign;
 use crate::header::Header;

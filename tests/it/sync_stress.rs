@@ -1,8 +1,12 @@
 //! Killers against waiters, for each primitive of `greenloop::sync`: whoever is killed, whenever, every
 //! count is exact in the end.
 
-use greenloop::sync::{Arc, Condvar, Event, Mutex, RwLock, Semaphore, mpsc};
+use greenloop::sync::{
+    Arc, AsyncResult, Barrier, BoundedSemaphore, Condvar, Event, Mutex, Once, ReentrantMutex,
+    RwLock, Semaphore, mpsc,
+};
 use greenloop::{joinall, run, spawn, yield_now};
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 /// A number that looks random, from a seed.
@@ -199,7 +203,7 @@ fn stress_senders() {
 }
 
 #[test]
-fn stress_a_barrier_and_an_event() {
+fn stress_an_event() {
     everywhere(|| {
         let event = Arc::new(Event::new());
         let theirs = event.clone();
@@ -215,5 +219,116 @@ fn stress_a_barrier_and_an_event() {
         harass(move || event.wait());
         stop.set();
         setter.join().unwrap();
+    });
+}
+
+#[test]
+fn stress_a_barrier() {
+    everywhere(|| {
+        let (barrier, leaders) = (Arc::new(Barrier::new(2)), Arc::new(AtomicUsize::new(0)));
+        let theirs = (barrier.clone(), leaders.clone());
+        let pass = move || {
+            let leads = theirs.0.wait().is_leader();
+            theirs.1.fetch_add(usize::from(leads), SeqCst);
+        };
+        // There is always one for the last of the others to meet.
+        let (meet, met) = (pass.clone(), Arc::new(AtomicUsize::new(0)));
+        let meetings = met.clone();
+        let partner = spawn(move || {
+            loop {
+                meet();
+                meetings.fetch_add(1, SeqCst);
+            }
+        });
+        let done = harass(pass);
+        assert!(partner.kill_timeout(std::time::Duration::from_secs(60)));
+        let (passed, places) = (done + met.load(SeqCst), 2 * leaders.load(SeqCst));
+        // One that was let through may be killed before it says so.
+        assert!(passed <= places && places <= passed + 40 * 3 + 1);
+        let last = barrier.clone();
+        let last = spawn(move || last.wait().is_leader());
+        assert_ne!(barrier.wait().is_leader(), last.join().unwrap());
+    });
+}
+
+#[test]
+fn stress_a_reentrant_mutex() {
+    everywhere(|| {
+        let mutex = Arc::new(ReentrantMutex::new(Cell::new(0)));
+        let theirs = mutex.clone();
+        let done = harass(move || {
+            let guard = theirs.lock();
+            let before = theirs.lock().get();
+            yield_now();
+            guard.set(before + 1);
+        });
+        assert!(!mutex.is_locked());
+        assert_eq!(mutex.lock().get(), done);
+    });
+}
+
+#[test]
+fn stress_a_bounded_semaphore() {
+    everywhere(|| {
+        let semaphore = Arc::new(BoundedSemaphore::new(2));
+        let theirs = semaphore.clone();
+        harass(move || {
+            let _permit = theirs.permit();
+            assert!(theirs.available() < 2);
+            yield_now();
+        });
+        assert_eq!(semaphore.available(), 2);
+        assert!(semaphore.release().is_err());
+    });
+}
+
+#[test]
+fn stress_an_async_result() {
+    everywhere(|| {
+        let newest = Arc::new(Mutex::new(Arc::new((0, AsyncResult::new()))));
+        let (theirs, stop) = (newest.clone(), Arc::new(Event::new()));
+        let stopped = stop.clone();
+        let setter = spawn(move || {
+            let mut number = 0;
+            while !stopped.is_set() {
+                number += 1;
+                let next = Arc::new((number, AsyncResult::new()));
+                let due = std::mem::replace(&mut *theirs.lock().unwrap(), next);
+                due.1.set(due.0).unwrap();
+                yield_now();
+            }
+            let last = theirs.lock().unwrap().clone();
+            last.1.set(last.0).unwrap();
+        });
+        let theirs = newest.clone();
+        harass(move || {
+            let one = theirs.lock().unwrap().clone();
+            assert_eq!(one.1.get(), one.0);
+        });
+        stop.set();
+        setter.join().unwrap();
+        assert_eq!(Arc::strong_count(&*newest.lock().unwrap()), 1);
+    });
+}
+
+#[test]
+fn stress_a_once() {
+    everywhere(|| {
+        let current = Arc::new(Mutex::new(Arc::new((Once::new(), AtomicUsize::new(0)))));
+        let theirs = current.clone();
+        harass(move || {
+            let one = theirs.lock().unwrap().clone();
+            one.0.call_once(|| {
+                // Who is killed here leaves it to the next one.
+                yield_now();
+                one.1.fetch_add(1, SeqCst);
+            });
+            assert_eq!(one.1.load(SeqCst), 1);
+            let mut current = theirs.lock().unwrap();
+            if Arc::ptr_eq(&current, &one) {
+                *current = Arc::new((Once::new(), AtomicUsize::new(0)));
+            }
+        });
+        assert!(current.lock().unwrap().1.load(SeqCst) <= 1);
     });
 }
