@@ -1,6 +1,7 @@
 //! Killers against waiters, for each primitive of `greenloop::sync`: whoever is killed, whenever, every
 //! count is exact in the end.
 
+use crate::within::{LONG, within};
 use greenloop::sync::{
     Arc, AsyncResult, Barrier, BoundedSemaphore, Condvar, Event, Mutex, Once, ReentrantMutex,
     RwLock, Semaphore, mpsc,
@@ -51,9 +52,11 @@ fn harass(work: impl Fn() + Send + Sync + 'static) -> usize {
 
 /// On the workers, on one hub, and with an OS thread as the killer.
 fn everywhere(test: fn()) {
-    test();
-    run(test);
-    spawn(test).join().unwrap();
+    within(LONG, move || {
+        test();
+        run(test);
+        spawn(test).join().unwrap();
+    });
 }
 
 #[test]
