@@ -112,7 +112,7 @@ pub use greenloop_runtime::{
 };
 #[doc(hidden)]
 pub use greenloop_runtime::{are_hooks_off, force_mprotect_guards};
-pub use greenloop_runtime::{locals, pool, queue, sync, thread};
+pub use greenloop_runtime::{inspect, locals, pool, queue, sync, thread};
 
 /// The README, whose examples are compiled and run with the documentation's.
 #[cfg(doctest)]

@@ -4,15 +4,17 @@ use crate::atomic::{AtomicU32, Ordering};
 use crate::clock;
 use crate::config;
 use crate::futex;
-use crate::header::Header;
+use crate::header::{Header, Kind};
 use crate::join::JoinHandle;
 use crate::lock::Lock;
 use crate::pool::Permit;
 use crate::remote::Unstarted;
-use crate::spawn;
+use crate::spawn::{self, Birth};
+use crate::stack::SizeClass;
 use crate::word::{BODY, HANDLE, NOWHERE};
 use std::collections::VecDeque;
 use std::io;
+use std::panic::Location;
 use std::ptr::NonNull;
 use std::time::Duration;
 
@@ -54,7 +56,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let header = spawn::new_header::<F, T>(None, HANDLE | BODY, NOWHERE, f);
+    let header = spawn::new_header::<F, T>(birth(HANDLE | BODY), f);
     let header = header.expect("failed to submit a job to the blocking pool");
     spawn::give_extra(header, None, None, permit);
     // SAFETY: the header was made for a `T`, with `HANDLE`.
@@ -66,9 +68,22 @@ where
 
 /// Runs `job` on a thread of the pool; nobody joins it. It may be dropped without being run, if no
 /// thread can be started.
+#[track_caller]
 pub(crate) fn submit(job: Box<dyn FnOnce() + Send>) -> io::Result<()> {
-    let header = spawn::new_header::<_, ()>(None, BODY, NOWHERE, job)?;
+    let header = spawn::new_header::<_, ()>(birth(BODY), job)?;
     POOL.submit(header)
+}
+
+#[track_caller]
+fn birth(flags: u64) -> Birth {
+    Birth {
+        name: None,
+        flags,
+        home: NOWHERE,
+        place: Location::caller(),
+        class: SizeClass::default(),
+        kind: Kind::Job,
+    }
 }
 
 struct Pool {

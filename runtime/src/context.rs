@@ -130,7 +130,7 @@ pub fn are_hooks_off() -> bool {
 pub(crate) fn may_wait_in_hooks() -> bool {
     current().is_some_and(|context| {
         // SAFETY: a running green thread's slot is known to its worker (`BODY`).
-        let full = |green: NonNull<Header>| unsafe { green.as_ref() }.full.get();
+        let full = |green: NonNull<Header>| unsafe { green.as_ref() }.is_full();
         context.green.get().is_some_and(full) && context.hooks_off.get() == 0
     })
 }

@@ -7,8 +7,9 @@
 //! A call between the user's loop and the switch costs 20 ns, as of two returns to the wrong place,
 //! so `yield_now` is inlined into the loop itself.
 
+use crate::context;
 use crate::header::Header;
-use crate::stack::Stack;
+use crate::stack::{self, Stack};
 use crate::thread_pointer;
 use std::backtrace::Backtrace;
 use std::cell::Cell;
@@ -20,7 +21,17 @@ pub(crate) enum Resume {
     /// Go on.
     Run,
     /// Write down where you are, and suspend again.
-    Backtrace(NonNull<Option<Backtrace>>),
+    Look(NonNull<Look>),
+}
+
+/// What is to be seen of suspended code.
+#[derive(Debug, Default)]
+pub(crate) struct Look {
+    /// Take a backtrace if so many bytes of the stack are left.
+    pub(crate) room: Option<usize>,
+    /// Bytes of the stack in use.
+    pub(crate) used: usize,
+    pub(crate) backtrace: Option<Backtrace>,
 }
 
 /// Why the code on the stack came back.
@@ -103,23 +114,36 @@ pub(crate) unsafe fn suspend(header: &Header, outcome: Outcome) {
     // SAFETY: set at the first run of this very stack, near whose top the yielder lies while it
     // runs.
     let yielder = unsafe { &*header.yielder.get() };
-    if let Resume::Backtrace(place) = yielder.suspend(outcome) {
+    if let Resume::Look(place) = yielder.suspend(outcome) {
         look(yielder, place);
     }
 }
 
-/// Writes the backtrace, and suspends again, until told to run.
+/// Writes down what is to be seen, and suspends again, until told to run.
 #[cold]
 #[inline(never)]
-fn look(yielder: &Yielder, mut place: NonNull<Option<Backtrace>>) {
+fn look(yielder: &Yielder, mut place: NonNull<Look>) {
     loop {
-        // SAFETY: `Worker::backtrace` lends the place until this stack suspends again.
-        unsafe { *place.as_ptr() = Some(Backtrace::force_capture()) };
+        // SAFETY: `Worker::look` lends the place until this stack suspends again.
+        let here = unsafe { place.as_mut() };
+        let address = std::ptr::from_ref(&place).addr();
+        let stack = stack::around(address).unwrap_or(address..address);
+        here.used = stack.end - address;
+        if here.room.is_some_and(|room| address - stack.start >= room) {
+            here.backtrace = Some(backtrace());
+        }
         match yielder.suspend(Outcome::Looked) {
-            Resume::Backtrace(next) => place = next,
+            Resume::Look(next) => place = next,
             Resume::Run => return,
         }
     }
+}
+
+#[inline(never)]
+fn backtrace() -> Backtrace {
+    // std takes a lock, for which the worker, not the green thread, has to wait.
+    let _own = context::hooks_off();
+    Backtrace::force_capture()
 }
 
 /// A place for a [`Yielder`] in a header.

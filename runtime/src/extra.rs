@@ -2,7 +2,7 @@
 //! pool, and thread-local storage of their own.
 
 use crate::context;
-use crate::header::Header;
+use crate::header::{Header, Kind};
 use crate::locals::Locals;
 use crate::pool::Member;
 use crate::storage::Storage;
@@ -36,7 +36,7 @@ pub(crate) fn current() -> *mut Extra {
 /// The storage of a green thread, if it is a full one.
 #[inline]
 pub(crate) fn storage(header: &Header) -> Option<&Storage> {
-    if !header.full.get() {
+    if !header.is_full() {
         return None;
     }
     // SAFETY: not null, it is the header's own box; the storage stays in it until the green thread
@@ -46,7 +46,7 @@ pub(crate) fn storage(header: &Header) -> Option<&Storage> {
 
 /// Takes the storage out of a green thread that has ended.
 pub(crate) fn take_storage(header: &Header) -> Option<Storage> {
-    header.full.set(false);
+    header.set_kind(Kind::Light);
     // SAFETY: as in `take_member`.
     unsafe { header.extra.get().as_mut() }?.storage.take()
 }

@@ -54,6 +54,10 @@ impl Fifo {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.entries.borrow().len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.borrow().is_empty()
     }

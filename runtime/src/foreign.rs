@@ -7,9 +7,9 @@ use crate::abort;
 use crate::blocking;
 use crate::clock;
 use crate::context;
-use crate::header::Wait;
 use crate::interrupt;
 use crate::park::{self, Unparker};
+use crate::reason::Wait;
 use crate::remote;
 use crate::stack;
 use crate::thread_pointer;
@@ -84,7 +84,7 @@ pub fn is_interrupted() -> bool {
 
 /// Waits for a [`Waker`] or `deadline`, on an OS thread too. May return early. Kills have to wait.
 pub fn park(deadline: u64) {
-    park::park_uncancellable(deadline, Wait::Unpark);
+    park::park_uncancellable(deadline, Wait::UNPARK);
 }
 
 /// Lets all others of this worker run first.
@@ -154,8 +154,16 @@ fn wait_in(places: &mut [Option<Place>], interests: &[Interest], deadline: u64) 
         }
     }
     let _counted = worker.reactor().waiting();
-    park::park_uncancellable(deadline, Wait::Any);
+    park::park_uncancellable(deadline, why(interests));
     Ok(())
+}
+
+fn why(interests: &[Interest]) -> Wait {
+    match interests {
+        [only] if !only.write => Wait::read(only.fd),
+        [only] if !only.read => Wait::write(only.fd),
+        _ => Wait::ANY,
+    }
 }
 
 const BITS: usize = u64::BITS as usize;

@@ -1,10 +1,10 @@
 //! Futures: `block_on`, which waits for one, and the future of a join handle.
 
 use crate::clock::NEVER;
-use crate::header::Wait;
 use crate::join::JoinHandle;
 use crate::lock::Lock;
 use crate::park::{self, Unparker};
+use crate::reason::{Thing, Wait};
 use std::fmt;
 use std::future::IntoFuture;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -59,7 +59,7 @@ impl Signal {
     fn wait(&self) {
         // Acquire pairs with the Release in `wake_by_ref`: what led to the wake-up has happened.
         while !self.woken.swap(false, Ordering::Acquire) {
-            park::park(NEVER, Wait::Unpark);
+            park::park(NEVER, Wait::on(Thing::Future, self));
         }
     }
 }

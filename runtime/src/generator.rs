@@ -7,11 +7,11 @@
 
 use crate::clock::NEVER;
 use crate::context;
-use crate::header::Wait;
 use crate::interrupt;
 use crate::join::JoinHandle;
 use crate::lock::{Guard, Lock};
 use crate::park::{self, Unparker};
+use crate::reason::{Thing, Wait};
 use crate::spawn::Builder;
 use std::any::Any;
 use std::fmt;
@@ -256,7 +256,7 @@ impl<In, Out> Exchange<In, Out> {
             }
             state.sender = Some(me);
             drop(state);
-            park::park(NEVER, Wait::Signal);
+            park::park(NEVER, Wait::on(Thing::Generator, self));
         }
     }
 
@@ -290,7 +290,7 @@ impl<In, Out> Exchange<In, Out> {
                 state.body = Some(me);
                 drop(state);
             }
-            park::park(NEVER, Wait::Signal);
+            park::park(NEVER, Wait::on(Thing::Generator, self));
         }
     }
 

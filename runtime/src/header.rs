@@ -4,11 +4,12 @@
 //! nor used for anything else, so a waker may keep a plain pointer and a generation for ever, and a
 //! dump may walk all slots while their owners run. An OS thread that waits has a slot too.
 
-use crate::atomic::AtomicPtr;
+use crate::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
 use crate::coroutine::{Coroutine, YielderCell};
 use crate::extra::{self, Extra};
 use crate::inbox::Linked;
 use crate::lock::Lock;
+use crate::reason::Wait;
 use crate::stack::{Label, SizeClass};
 use crate::thread::Thread;
 use crate::timeout::Limit;
@@ -42,8 +43,10 @@ pub(crate) struct Header {
     pub(crate) class: Cell<SizeClass>,
     /// It has just accepted a connection: its next spawn is placed by load.
     pub(crate) spread: Cell<bool>,
-    /// It has thread-local storage of its own.
-    pub(crate) full: Cell<bool>,
+    /// Its stack is measured. Only the home worker reads and writes it.
+    pub(crate) measured: Cell<bool>,
+    /// A `Kind`, written before it starts and at its end.
+    kind: AtomicU8,
     /// Where a switch to it will touch its stack; null while it has none.
     pub(crate) stack_top: Cell<*const u8>,
     pub(crate) yielder: YielderCell,
@@ -53,10 +56,13 @@ pub(crate) struct Header {
     pub(crate) end: Lock<End>,
     /// The innermost `timeout` that it is in. Its own.
     pub(crate) limit: Cell<Option<NonNull<Limit>>>,
-    pub(crate) wait: Cell<Wait>,
+    /// For what it waits, if it is parked, and since when: written by its home worker.
+    wait: AtomicU64,
+    since: AtomicU64,
+    /// The id of the green thread that spawned it, or 0.
+    pub(crate) spawner: Cell<u64>,
     /// What few have; null while it has none. Belongs to the header, which `clear` empties.
     pub(crate) extra: Cell<*mut Extra>,
-    pub(crate) thread: UnsafeCell<Option<Thread>>,
     pub(crate) label: UnsafeCell<Label>,
     room: UnsafeCell<Room>,
 }
@@ -96,26 +102,15 @@ pub(crate) struct End {
     pub(crate) links: Option<Box<Links>>,
 }
 
-/// What a parked thread waits for: for reports of deadlocks, and for dumps.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) enum Wait {
-    /// `thread::park`, or a primitive that has not said more.
-    #[default]
-    Unpark,
-    Sleep,
-    Read,
-    Write,
-    Join(NonNull<Header>),
-    Scope,
-    /// One of several things.
-    Any,
-    /// A lock of `sync`, at this address.
-    #[expect(dead_code, reason = "written for dumps, which are to read it")]
-    Lock(usize),
-    /// A semaphore, an event, a condition variable, a barrier of `sync`.
-    Signal,
-    /// Room in a queue, or an item of it.
-    Queue,
+/// What runs in a slot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    Light,
+    /// It has thread-local storage of its own.
+    Full,
+    /// A job of the blocking pool.
+    Job,
 }
 
 /// What can be done with the closure or result in a slot, whose types are forgotten elsewhere.
@@ -139,22 +134,55 @@ impl Header {
             shields: Cell::new(0),
             class: Cell::default(),
             spread: Cell::new(false),
-            full: Cell::new(false),
+            measured: Cell::new(false),
+            kind: AtomicU8::new(Kind::Light as u8),
             stack_top: Cell::new(ptr::null()),
             yielder: Cell::new(ptr::null()),
             coroutine: UnsafeCell::new(None),
             body: Cell::new(None),
             end: Lock::default(),
             limit: Cell::new(None),
-            wait: Cell::default(),
+            wait: AtomicU64::new(0),
+            since: AtomicU64::new(0),
+            spawner: Cell::new(0),
             extra: Cell::new(ptr::null_mut()),
-            thread: UnsafeCell::new(None),
             label: UnsafeCell::new(Label {
-                name: None,
+                thread: None,
                 location: Location::caller(),
             }),
             room: UnsafeCell::new(Room(MaybeUninit::uninit())),
         }
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        match self.kind.load(Ordering::Relaxed) {
+            it if it == Kind::Full as u8 => Kind::Full,
+            it if it == Kind::Job as u8 => Kind::Job,
+            _ => Kind::Light,
+        }
+    }
+
+    pub(crate) fn set_kind(&self, kind: Kind) {
+        self.kind.store(kind as u8, Ordering::Relaxed);
+    }
+
+    /// Has it thread-local storage of its own?
+    #[inline(always)]
+    pub(crate) fn is_full(&self) -> bool {
+        self.kind.load(Ordering::Relaxed) == Kind::Full as u8
+    }
+
+    /// Says for what it is about to wait. Relaxed: who sees it parked sees this.
+    #[inline(always)]
+    pub(crate) fn note_wait(&self, wait: Wait, since: u64) {
+        self.wait.store(wait.to_word(), Ordering::Relaxed);
+        self.since.store(since, Ordering::Relaxed);
+    }
+
+    /// For what it waits, if it is parked, and since when.
+    pub(crate) fn wait(&self) -> (Wait, u64) {
+        let wait = Wait::from_word(self.wait.load(Ordering::Relaxed));
+        (wait, self.since.load(Ordering::Relaxed))
     }
 
     /// Leaves `value` in the slot: the closure, later the result.
@@ -195,11 +223,11 @@ impl Header {
     ///
     /// # Safety
     ///
-    /// The caller knows the slot (`BODY` or `HANDLE`) and it is neither being spawned nor freed.
+    /// The caller knows the slot (`BODY`, `HANDLE`, `LOOKER`) and it is neither being spawned nor freed.
     pub(crate) unsafe fn thread(&self) -> &Thread {
-        // SAFETY: written before the word leaves `free`, and cleared only when nobody knows the
-        // slot.
-        unsafe { &*self.thread.get() }
+        // SAFETY: the caller's word.
+        unsafe { self.label() }
+            .thread
             .as_ref()
             .expect("a slot in use has a thread")
     }
@@ -210,7 +238,8 @@ impl Header {
     ///
     /// As for `thread`.
     pub(crate) unsafe fn label(&self) -> &Label {
-        // SAFETY: as in `thread`.
+        // SAFETY: written before the word leaves `free`, and cleared only when nobody knows the
+        // slot.
         unsafe { &*self.label.get() }
     }
 
@@ -224,12 +253,10 @@ impl Header {
         self.interrupted.set(false);
         self.shields.set(0);
         self.spread.set(false);
-        self.full.set(false);
+        self.set_kind(Kind::Light);
         extra::free(self);
         // SAFETY: nobody else knows the slot.
-        unsafe { *self.thread.get() = None };
-        // SAFETY: as above.
-        unsafe { (*self.label.get()).name = None };
+        unsafe { (*self.label.get()).thread = None };
         self.word.free();
     }
 }

@@ -4,9 +4,10 @@ use crate::abort;
 use crate::clock;
 use crate::config;
 use crate::context;
-use crate::header::{self, Header, Teardown, Wait};
+use crate::header::{self, Header, Teardown};
 use crate::panic_count;
 use crate::park::Unparker;
+use crate::reason::Reason;
 use crate::spawn::Builder;
 use crate::stack::overflow;
 use crate::word::{BODY, FINISHED, OS_THREAD, UNSTARTED};
@@ -113,25 +114,27 @@ fn report_deadlock(hub: &Worker) -> String {
         "this `run` would wait forever: each of its green threads waits for another one's end"
             .to_owned();
     each_living(hub, |header| {
-        if let Wait::Scope = header.wait.get() {
-            let _ = write!(
-                report,
-                "\n  {} waits for the end of its scope",
-                describe(header)
-            );
-        }
-        if let Wait::Join(target) = header.wait.get() {
-            // SAFETY: a join handle keeps its target's slot in use, and both live on this hub.
-            let target = unsafe { target.as_ref() };
-            let _ = write!(
-                report,
-                "\n  {} waits for the end of {}",
-                describe(header),
-                describe(target)
-            );
-        }
+        let whose = match header.wait().0.reason() {
+            Reason::Scope => "its scope".to_owned(),
+            Reason::Join(id) => describe_living(hub, id),
+            _ => return,
+        };
+        let who = describe(header);
+        let _ = write!(report, "\n  {who} waits for the end of {whose}");
     });
     report
+}
+
+/// One of this hub, which waits as well.
+fn describe_living(hub: &Worker, id: u64) -> String {
+    let mut found = format!("green thread {id}");
+    each_living(hub, |header| {
+        // SAFETY: as in `describe`.
+        if unsafe { header.thread() }.number().get() == id {
+            found = describe(header);
+        }
+    });
+    found
 }
 
 /// Visits the started and unfinished green threads of this hub.
@@ -148,10 +151,9 @@ fn each_living(hub: &Worker, mut visit: impl FnMut(&'static Header)) {
 }
 
 fn describe(header: &Header) -> String {
-    // SAFETY: `each_living` and a join handle see to it that the slot is in use; both on this hub's
-    // thread.
+    // SAFETY: `each_living` sees to it that the slot is in use, on this hub's thread.
     let label = unsafe { header.label() };
-    let name = label.name.as_deref().unwrap_or("<unnamed>");
+    let name = label.name();
     format!("green thread '{name}' (spawned at {})", label.location)
 }
 
@@ -178,7 +180,8 @@ fn report_the_living(hub: &Worker) {
     let mut living = Vec::new();
     each_living(hub, |header| {
         let place = hub
-            .backtrace(header)
+            .look(header, Some(0))
+            .backtrace
             .map_or_else(String::new, |it| format!(" at\n{it}"));
         living.push(format!("{}{place}", describe(header)));
     });

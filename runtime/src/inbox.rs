@@ -92,6 +92,11 @@ impl<N: Linked> Inbox<N> {
         self.head.load(Ordering::Relaxed).is_null()
     }
 
+    /// Is the owner asleep? Only a hint.
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.head.load(Ordering::Relaxed) == Self::sleeping()
+    }
+
     /// Takes all nodes, the oldest first. Only the owner calls it, awake.
     pub(crate) fn take_all(&self) -> Taken<N> {
         let mut newest = self.head.swap(ptr::null_mut(), Ordering::Acquire);

@@ -2,10 +2,11 @@
 
 use crate::clock::{self, NEVER};
 use crate::context;
-use crate::header::{Header, Wait};
+use crate::header::Header;
 use crate::interrupt;
 use crate::link;
 use crate::park::Unparker;
+use crate::reason::Wait;
 use crate::spawn;
 use crate::thread::Thread;
 use crate::wait_queue;
@@ -183,7 +184,8 @@ impl<T> JoinHandle<T> {
         }
         let here = header.word.load().home() == context::home();
         let _counted = context::worker().filter(|_| here).map(Worker::count_joiner);
-        let why = Wait::Join(self.header);
+        // SAFETY: this handle knows the slot.
+        let why = Wait::join(unsafe { header.thread() }.number());
         // The slot, and with it the lock, lives for ever.
         let woken = wait_queue::wait_released(
             &header.end,

@@ -7,9 +7,10 @@
 
 use crate::context;
 use crate::coroutine::{self, Outcome};
-use crate::header::{Header, Wait};
+use crate::header::Header;
 use crate::interrupt;
 use crate::panic_count;
+use crate::reason::Wait;
 use crate::spawn;
 use crate::word::{FINISHED, KILL, NOWHERE, OS_THREAD, TOKEN, USER_TOKEN, Unpark};
 use crate::worker::Worker;
@@ -147,9 +148,8 @@ pub(crate) fn give_way() {
 #[inline(always)]
 fn park_green(worker: &Worker, header: &Header, wait: Wait) {
     if !header.word.take(TOKEN) {
-        let before = header.wait.replace(wait);
+        header.note_wait(wait, worker.seen_at());
         switch_out(worker, header, Outcome::Parked);
-        header.wait.set(before);
     }
 }
 
@@ -165,7 +165,7 @@ fn park_green_until(worker: &Worker, header: &Header, deadline: u64, wait: Wait)
 /// in a thread-local, which only a full green thread has to itself.
 #[inline(always)]
 fn switch_out(worker: &Worker, header: &Header, outcome: Outcome) {
-    let _hidden = (!header.full.get()).then(panic_count::hide);
+    let _hidden = (!header.is_full()).then(panic_count::hide);
     let hooks_off = worker.context().hooks_off.replace(0);
     // SAFETY: `header` is the running green thread (all callers have it from `context::green`), on
     // its own stack.

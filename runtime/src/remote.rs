@@ -1,11 +1,12 @@
 //! `Remote`: the part of a worker or hub that other threads may touch, and the table in which they
 //! find it.
 
-use crate::atomic::{AtomicPtr, AtomicU32, Ordering};
+use crate::atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering};
 use crate::header::Header;
 use crate::inbox::Inbox;
 use crate::lock::Lock;
 use crate::reactor;
+use crate::request::Requests;
 use crossbeam_deque::{Injector, Stealer};
 use crossbeam_utils::CachePadded;
 use std::io;
@@ -27,6 +28,8 @@ pub(crate) struct Remote {
     pub(crate) index: usize,
     /// Wake-ups of started green threads that live here. On a line of its own, which others write.
     pub(crate) inbox: CachePadded<Inbox<Header>>,
+    /// What it is to answer.
+    pub(crate) requests: Requests,
     /// Unstarted ones from outside, to be stolen as well.
     pub(crate) injector: Injector<Unstarted>,
     /// Unstarted ones spawned here.
@@ -43,6 +46,33 @@ pub(crate) struct Counts {
     pub(crate) live: AtomicUsize,
     /// Switches so far, wrapping.
     pub(crate) switches: AtomicU32,
+    /// Who runs here, or was the last to run.
+    pub(crate) current: AtomicPtr<Header>,
+    /// A [`Role`].
+    role: AtomicU8,
+}
+
+/// Whose remote it is now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Role {
+    Nobody,
+    Worker,
+    Hub,
+}
+
+impl Counts {
+    pub(crate) fn role(&self) -> Role {
+        match self.role.load(Ordering::Relaxed) {
+            it if it == Role::Worker as u8 => Role::Worker,
+            it if it == Role::Hub as u8 => Role::Hub,
+            _ => Role::Nobody,
+        }
+    }
+
+    pub(crate) fn set_role(&self, role: Role) {
+        self.role.store(role as u8, Ordering::Relaxed);
+    }
 }
 
 const MAX_HOMES: usize = 4096;
@@ -68,6 +98,7 @@ impl Remote {
         let remote = Box::leak(Box::new(Remote {
             index,
             inbox: CachePadded::new(Inbox::new()),
+            requests: Requests::default(),
             injector: Injector::new(),
             stealer,
             reactor,

@@ -3,12 +3,12 @@
 use crate::abort;
 use crate::clock::{self, NEVER};
 use crate::context;
-use crate::header::Wait;
 use crate::interrupt;
 use crate::join::JoinHandle;
 use crate::killed::Killed;
 use crate::lock::Lock;
 use crate::park::{self, Unparker};
+use crate::reason::Wait;
 use crate::spawn::Builder;
 use crate::thread::Thread;
 use crate::waitable::{Linkable, PlaceRef};
@@ -139,7 +139,7 @@ impl ScopeData {
             } else {
                 interrupt::next_timeout()
             };
-            park::park_uncancellable(deadline, Wait::Scope);
+            park::park_uncancellable(deadline, Wait::SCOPE);
         }
     }
 

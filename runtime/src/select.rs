@@ -6,9 +6,9 @@
 
 use crate::chance;
 use crate::clock::{self, NEVER};
-use crate::header::Wait;
 use crate::park;
 use crate::queue::Choice;
+use crate::reason::Wait;
 use std::fmt;
 use std::ptr::NonNull;
 use std::time::Duration;
@@ -164,7 +164,7 @@ impl<'a, R: 'a> Select<'a, R> {
         // in boxes, which are not touched meanwhile.
         if arms.all(|(number, arm)| unsafe { arm.register(NonNull::from(&choice), number) }) {
             while choice.chosen().is_none() && clock_is_before(deadline) && !self.is_woken() {
-                park::park(deadline, Wait::Any);
+                park::park(deadline, Wait::ANY);
             }
         }
         let chosen = choice.close();

@@ -3,11 +3,11 @@
 use crate::atomic::{AtomicPtr, Ordering};
 use crate::clock;
 use crate::context;
-use crate::header::Wait;
 use crate::interrupt;
 use crate::lock::Lock;
 use crate::park::{self, Unparker};
 use crate::reactor::Registration;
+use crate::reason::Wait;
 use crate::remote;
 use crate::wait_queue::{WaitQueue, Waiter};
 use crate::worker::Worker;
@@ -230,10 +230,11 @@ impl<T: AsFd> Source<T> {
     }
 
     fn wait_green(&self, worker: &Worker, direction: Direction, deadline: u64) -> io::Result<()> {
-        let registration = self.registrations.of(worker, self.io.as_fd())?;
+        let fd = self.io.as_fd();
+        let registration = self.registrations.of(worker, fd)?;
         let (queue, why) = match direction {
-            Direction::Read => (&registration.readers, Wait::Read),
-            Direction::Write => (&registration.writers, Wait::Write),
+            Direction::Read => (&registration.readers, Wait::read(fd.as_raw_fd())),
+            Direction::Write => (&registration.writers, Wait::write(fd.as_raw_fd())),
         };
         let _counted = worker.reactor().waiting();
         let waiter = Waiter::new(Unparker::current());

@@ -5,7 +5,7 @@ use crate::abort;
 use crate::config;
 use crate::context;
 use crate::extra::{self, Extra};
-use crate::header::{BodyType, Header, HeaderCache, Teardown};
+use crate::header::{BodyType, Header, HeaderCache, Kind, Teardown};
 use crate::interrupt::shield;
 use crate::join::{JoinHandle, LocalJoinHandle};
 use crate::killed::Killed;
@@ -247,7 +247,7 @@ impl Builder {
                         or `spawn`, whose worker the new one is to share";
             return Err(io::Error::new(io::ErrorKind::Unsupported, what));
         };
-        let header = self.prepare::<F, T>(Some(worker), f)?;
+        let header = self.prepare::<F, T>(Some(worker), Location::caller(), f)?;
         worker.push_local(header);
         // SAFETY: the header was prepared for a `T`. It stays on this OS thread, and so does the
         // handle.
@@ -261,7 +261,7 @@ impl Builder {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let header = self.prepare::<F, T>(Some(worker), f)?;
+        let header = self.prepare::<F, T>(Some(worker), Location::caller(), f)?;
         worker.push_local(header);
         // SAFETY: the header was prepared for a `T`.
         Ok(unsafe { JoinHandle::new(header) })
@@ -281,9 +281,7 @@ impl Builder {
     where
         F: FnOnce() -> T,
     {
-        let header = self.prepare::<F, T>(Some(worker), f)?;
-        // SAFETY: it has not started, and nobody else knows it.
-        unsafe { (*header.as_ref().label.get()).location = place };
+        let header = self.prepare::<F, T>(Some(worker), place, f)?;
         worker.push_local(header);
         // SAFETY: the header was prepared for a `T`.
         Ok(unsafe { JoinHandle::new(header) })
@@ -306,7 +304,7 @@ impl Builder {
         } else {
             None
         };
-        let header = self.prepare::<F, T>(worker, f)?;
+        let header = self.prepare::<F, T>(worker, Location::caller(), f)?;
         // SAFETY: the header was prepared for a `T`.
         let handle = unsafe { JoinHandle::new(header) };
         match (worker, scheduler) {
@@ -318,8 +316,12 @@ impl Builder {
     }
 
     /// Takes a slot and a credit for a stack, and puts the closure into the slot.
-    #[track_caller]
-    fn prepare<F, T>(self, worker: Option<&Worker>, f: F) -> io::Result<NonNull<Header>>
+    fn prepare<F, T>(
+        self,
+        worker: Option<&Worker>,
+        place: &'static Location<'static>,
+        f: F,
+    ) -> io::Result<NonNull<Header>>
     where
         F: FnOnce() -> T,
     {
@@ -345,10 +347,20 @@ impl Builder {
         // A hub's green threads never leave it, and it knows so from the start.
         let hub = worker.filter(|worker| worker.place().is_none());
         let home = hub.map_or(NOWHERE, Worker::index);
-        let header = new_header(self.name, HANDLE | BODY, home, f);
-        let header = header.inspect_err(|_| refund(worker, class))?;
-        // SAFETY: the slot is new and known to nobody else.
-        unsafe { header.as_ref() }.class.set(class);
+        let kind = if storage.is_some() {
+            Kind::Full
+        } else {
+            Kind::Light
+        };
+        let birth = Birth {
+            name: self.name,
+            flags: HANDLE | BODY,
+            home,
+            place,
+            class,
+            kind,
+        };
+        let header = new_header(birth, f).inspect_err(|_| refund(worker, class))?;
         give_extra(header, locals, storage, self.permit);
         Ok(header)
     }
@@ -376,7 +388,6 @@ fn give_some(
 ) {
     // SAFETY: slots live for ever.
     let header = unsafe { slot.as_ref() };
-    header.full.set(storage.is_some());
     let mut extra = Box::new(Extra {
         locals: locals.unwrap_or_default(),
         member: None,
@@ -419,14 +430,19 @@ pub fn spread_next_spawn() {
     }
 }
 
+/// What a new one has from its first moment, when others may look at it already.
+pub(crate) struct Birth {
+    pub(crate) name: Option<Arc<str>>,
+    /// Who knows it.
+    pub(crate) flags: u64,
+    pub(crate) home: usize,
+    pub(crate) place: &'static Location<'static>,
+    pub(crate) class: SizeClass,
+    pub(crate) kind: Kind,
+}
+
 /// A slot with `f` in it, unstarted.
-#[track_caller]
-pub(crate) fn new_header<F, T>(
-    name: Option<Arc<str>>,
-    flags: u64,
-    home: usize,
-    f: F,
-) -> io::Result<NonNull<Header>>
+pub(crate) fn new_header<F, T>(birth: Birth, f: F) -> io::Result<NonNull<Header>>
 where
     F: FnOnce() -> T,
 {
@@ -434,19 +450,28 @@ where
     // SAFETY: slots live for ever.
     let header = unsafe { slot.as_ref() };
     header.body.set(Some(Body::<F, T>::TYPE));
+    header.class.set(birth.class);
+    header.set_kind(birth.kind);
+    header.spawner.set(spawner());
+    let generation = header.word.load().generation();
     // SAFETY: the slot was free, so it is the caller's alone and its room is empty.
     unsafe {
         *header.label.get() = Label {
-            name: name.clone(),
-            location: Location::caller(),
+            thread: Some(Thread::new(slot, generation, birth.name)),
+            location: birth.place,
         };
         header.store(f);
     }
-    let generation = header.word.load().generation();
-    // SAFETY: as above.
-    unsafe { *header.thread.get() = Some(Thread::new(slot, generation, name)) };
-    header.word.begin(UNSTARTED, flags, home);
+    header.word.begin(UNSTARTED, birth.flags, birth.home);
     Ok(slot)
+}
+
+/// The id of the green thread that spawns, or 0.
+#[inline]
+fn spawner() -> u64 {
+    // SAFETY: the slot of a running green thread is in use.
+    let id = |(_, it): (_, &Header)| unsafe { it.thread() }.number().get();
+    context::green().map_or(0, id)
 }
 
 /// The free slots for OS threads that are no workers.
@@ -488,7 +513,7 @@ pub(crate) unsafe fn body(slot: NonNull<Header>) {
     // SAFETY: the caller's word.
     unsafe { live(slot) };
     // SAFETY: slots live for ever, and this one is in use until the worker has retired it.
-    if unsafe { slot.as_ref() }.full.get() {
+    if unsafe { slot.as_ref() }.is_full() {
         context::leave();
     }
 }

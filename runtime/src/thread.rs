@@ -9,10 +9,11 @@
 use crate::atomic::{AtomicU64, Ordering};
 use crate::clock;
 use crate::context;
-use crate::header::{Header, Wait};
+use crate::header::Header;
 use crate::interrupt;
 use crate::locals;
 use crate::park::{self, Unparker};
+use crate::reason::Wait;
 use crate::spawn::{free_slot, take_slot};
 use crate::word::{BODY, NOWHERE, OS_THREAD, RUNNING, USER_TOKEN};
 use std::fmt;
@@ -78,6 +79,16 @@ impl Thread {
         self.id
     }
 
+    /// Its name, to be kept.
+    pub(crate) fn shared_name(&self) -> Option<Arc<str>> {
+        self.name.clone()
+    }
+
+    /// The number in its id, which no other thread ever has.
+    pub(crate) fn number(&self) -> NonZeroU64 {
+        self.id.0
+    }
+
     /// Returns its name, if it was given one.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
@@ -140,7 +151,7 @@ pub fn current() -> Thread {
 /// The number in the id of the code that calls it, which no other thread ever has.
 pub(crate) fn current_number() -> NonZeroU64 {
     // SAFETY: the slot of whoever runs is in use.
-    unsafe { context::waiter().as_ref().thread() }.id.0
+    unsafe { context::waiter().as_ref().thread() }.number()
 }
 
 /// Waits until the thread is unparked, or was already; may return for no reason. Yields.
@@ -185,7 +196,7 @@ fn park_until(deadline: u64) {
     // SAFETY: slots live for ever.
     let word = &unsafe { context::waiter().as_ref() }.word;
     if !word.take(USER_TOKEN) {
-        park::park(deadline, Wait::Unpark);
+        park::park(deadline, Wait::UNPARK);
         if !word.take(USER_TOKEN) {
             // The wait has no condition to look at: it may have been ended by an interrupt.
             interrupt::before_wait(clock::NEVER);
@@ -231,7 +242,7 @@ pub fn sleep_ms(ms: u32) {
 pub(crate) fn sleep_until(deadline: u64) {
     // Once in any case: of those whose moment has passed, the earlier one goes first.
     loop {
-        park::park(deadline, Wait::Sleep);
+        park::park(deadline, Wait::sleep(deadline));
         if clock::now() >= deadline {
             break;
         }
@@ -246,7 +257,7 @@ pub(crate) fn new_os_thread() -> NonNull<Header> {
     let name = std::thread::current().name().map(Arc::from);
     let generation = header.word.load().generation();
     // SAFETY: the slot was free, so it is this thread's alone.
-    unsafe { *header.thread.get() = Some(Thread::new(slot, generation, name)) };
+    unsafe { (*header.label.get()).thread = Some(Thread::new(slot, generation, name)) };
     header.word.begin(RUNNING, OS_THREAD | BODY, NOWHERE);
     slot
 }

@@ -6,10 +6,10 @@
 
 use crate::atomic::{AtomicBool, Ordering};
 use crate::clock;
-use crate::header::Wait;
 use crate::lock::{Guard, Lock};
 use crate::park::{self, Unparker};
 use crate::ready::Ready;
+use crate::reason::Wait;
 use std::cell::Cell;
 use std::ptr::NonNull;
 

@@ -1,9 +1,9 @@
 //! Waiting for one of several things: handles, events, results, semaphores.
 
 use crate::clock;
-use crate::header::Wait;
 use crate::park::{self, Unparker};
 use crate::ready::Ready;
+use crate::reason::Wait;
 use crate::wait_queue::Waiter;
 use std::fmt;
 use std::ptr::NonNull;
@@ -181,7 +181,7 @@ impl<W: Waitable> IWait<W> {
             if clock::now() >= deadline {
                 return None;
             }
-            park::park(deadline, Wait::Any);
+            park::park(deadline, Wait::ANY);
         }
     }
 

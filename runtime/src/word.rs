@@ -1,7 +1,7 @@
 //! `Word`: the one atomic word that says what a green thread is doing.
 //!
 //! ```text
-//! 63            32 31        16 15      11 10 . 3 2   0
+//! 63            32 31        16 15      12 11 . 3 2   0
 //! [  generation  ] [   home   ] [ unused ] [flags][state]
 //! ```
 //!
@@ -13,12 +13,15 @@
 //! | running   | parked    | the home worker, off that stack, if no token is there             |
 //! | parked    | running   | the home worker                                                   |
 //! | running   | finished  | the green thread itself, once its result is written               |
-//! | finished  | free      | the last who knows the slot: the body, the handle, who cancels it  |
+//! | finished  | free      | the last who knows it: the body, the handle, who cancels, who looks |
 //!
 //! `TOKEN` is std's park token. Anyone may set it; who sets it on a parked thread, and nobody else,
 //! must see to it that the home worker hears of it. Therefore a parked thread with a token has
 //! exactly one delivery under way. An OS thread that waits has such a word too (`OS_THREAD`); it
 //! takes the transitions of its home worker itself.
+//!
+//! `LOOKER` is set, in any state but free and finished, by whoever makes a dump, and given up by the
+//! same one: what was written before the word left `free` may be read meanwhile.
 //!
 //! Rejected: a reference count a waker (two read-modify-writes a wake-up and a shared line;
 //! generations cost none), and a lock a thread as in may (a waker would wait for a parking thread).
@@ -47,8 +50,13 @@ pub(crate) const KILL: u64 = 1 << 9;
 /// Who cancels it knows the slot: it may hold neither of the two above, and is not to lose it to
 /// them.
 pub(crate) const CANCELLER: u64 = 1 << 10;
+/// Who looks at it for a dump knows the slot.
+pub(crate) const LOOKER: u64 = 1 << 11;
 /// The word belongs to an OS thread, which waits on the word's lower half as a futex.
 pub(crate) const OS_THREAD: u64 = 1 << 8;
+
+/// Somebody knows the slot.
+const KNOWN: u64 = HANDLE | BODY | CANCELLER | LOOKER;
 
 const HOME_SHIFT: u32 = 16;
 const HOME: u64 = 0xffff << HOME_SHIFT;
@@ -235,17 +243,30 @@ impl Word {
             .is_ok()
     }
 
-    /// Gives up `flag` (`HANDLE`, `BODY` or `CANCELLER`); true if nobody knows the slot any more
-    /// and the caller must free it.
+    /// Keeps the slot of a green thread that has not ended from being freed, until `LOOKER` is
+    /// released; none if there is no such one. At most one thread at a time looks.
+    ///
+    /// Never of one that has ended: whoever is the last to know it counts on a word that stays.
+    pub(crate) fn hold(&self) -> Option<Snapshot> {
+        self.update(|word| {
+            let alive = matches!(word.state(), UNSTARTED | RUNNING | PARKED);
+            let ours = alive && !word.has(OS_THREAD | LOOKER);
+            ours.then_some(Snapshot(word.0 | LOOKER))
+        })
+        .ok()
+    }
+
+    /// Gives up `flag` (one of `KNOWN`); true if nobody knows the slot any more and the caller must
+    /// free it.
     pub(crate) fn release(&self, flag: u64) -> bool {
-        if !self.load().has((HANDLE | BODY | CANCELLER) & !flag) {
+        if !self.load().has(KNOWN & !flag) {
             // The others have let go: their Release pairs with the Acquire of `load`, and nobody
             // else writes to the word of one that has ended.
             return true;
         }
         // AcqRel: the last one out sees all that the others did to the slot.
         let before = Snapshot(self.0.fetch_and(!flag, Ordering::AcqRel));
-        before.0 & (HANDLE | BODY | CANCELLER) == flag
+        before.0 & KNOWN == flag
     }
 
     /// The half of the word on which an OS thread waits; state, token and home lie in it.

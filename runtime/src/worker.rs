@@ -17,7 +17,7 @@ use crate::fifo::Fifo;
 use crate::header::{Header, HeaderCache};
 use crate::park::Unparker;
 use crate::reactor::Reactor;
-use crate::remote::{Remote, Unstarted};
+use crate::remote::{Remote, Role, Unstarted};
 use crate::scheduler::Scheduler;
 use crate::stack::{StackCache, overflow};
 use crate::timer::Timers;
@@ -48,7 +48,7 @@ pub(crate) struct Worker {
     context: Context,
     fifo: Fifo,
     timers: RefCell<Timers<Unparker>>,
-    /// Timers whose deadline is not after this moment are due.
+    /// The clock as it was last seen: timers whose deadline is not after this moment are due.
     timers_seen_at: Cell<u64>,
     /// There are some, and they are served in turn with the queue.
     timers_due: Cell<bool>,
@@ -95,7 +95,7 @@ impl Worker {
             context: Context::default(),
             fifo: Fifo::new(deque),
             timers: RefCell::new(Timers::new()),
-            timers_seen_at: Cell::new(0),
+            timers_seen_at: Cell::new(clock::now()),
             timers_due: Cell::new(false),
             reactor,
             stacks: RefCell::new(StackCache::new()),
@@ -111,8 +111,11 @@ impl Worker {
             trimming: Cell::new(false),
             closing: Cell::new(false),
         };
+        let role = place.map_or(Role::Hub, |_| Role::Worker);
         let entered = context::enter(&worker.context, &worker);
+        remote.counts.set_role(role);
         let result = f(&worker);
+        remote.counts.set_role(Role::Nobody);
         drop(entered);
         let Worker {
             remote,
@@ -182,6 +185,17 @@ impl Worker {
     /// From now on nothing new is accepted, and what has not started never will.
     pub(crate) fn close(&self) {
         self.closing.set(true);
+    }
+
+    /// How many are queued here.
+    pub(crate) fn queued(&self) -> usize {
+        self.fifo.len()
+    }
+
+    /// What time it was when this worker last looked.
+    #[inline(always)]
+    pub(crate) fn seen_at(&self) -> u64 {
+        self.timers_seen_at.get()
     }
 
     /// Is nothing queued here?
@@ -294,7 +308,7 @@ impl Worker {
             .get()
             .wrapping_sub(self.polled_at_switch.get());
         let mut due = since_poll >= POLL_INTERVAL;
-        // Nobody else needs to know what time it is.
+        // Nobody else needs to know what time it is, but to say since when one waits.
         if self.reactor.has_waiters() || !self.timers.borrow().is_empty() {
             let now = clock::now();
             self.look_at_timers(now);
@@ -302,6 +316,8 @@ impl Worker {
             if due {
                 self.polled_at.set(now);
             }
+        } else if due {
+            self.timers_seen_at.set(clock::coarse());
         }
         if due {
             self.polled_at_switch.set(self.switches.get());
@@ -309,6 +325,9 @@ impl Worker {
             if self.reactor.has_waiters() {
                 self.reactor.poll(Some(Duration::ZERO));
             }
+        }
+        if !self.remote.requests.is_empty() {
+            self.answer();
         }
     }
 
@@ -402,10 +421,11 @@ impl Worker {
     }
 
     fn has_news(&self) -> bool {
-        match self.place {
+        let others = match self.place {
             Some(place) => place.scheduler.has_news(place.position),
             None => !self.remote.injector.is_empty(),
-        }
+        };
+        others || !self.remote.requests.is_empty()
     }
 
     /// Once nothing has come for a while, trimming goes on until something comes.
@@ -427,6 +447,9 @@ impl Worker {
 
     /// After a sleep: what has come meanwhile?
     fn look_around(&self) {
+        if !self.remote.requests.is_empty() {
+            self.answer();
+        }
         self.take_inbox();
         self.look_at_timers(self.polled_at.get());
         if let Some(place) = self.place

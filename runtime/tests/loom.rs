@@ -20,10 +20,14 @@ mod atomic {
 
 #[path = "../src/idle.rs"]
 mod idle;
+#[allow(dead_code, reason = "a hint for dumps is not modelled")]
 #[path = "../src/inbox.rs"]
 mod inbox;
 #[path = "../src/ready.rs"]
 mod ready;
+#[allow(dead_code, unreachable_pub, reason = "only written")]
+#[path = "../src/reason.rs"]
+mod reason;
 #[allow(
     dead_code,
     unreachable_pub,

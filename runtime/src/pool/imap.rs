@@ -6,11 +6,11 @@
 
 use super::group::Group;
 use crate::clock::NEVER;
-use crate::header::Wait;
 use crate::interrupt;
 use crate::join::JoinHandle;
 use crate::killed::Killed;
 use crate::lock::{Guard, Lock};
+use crate::reason::{Thing, Wait};
 use crate::spawn::Builder;
 use crate::wait_queue::{self, WaitQueue};
 use std::collections::VecDeque;
@@ -181,7 +181,8 @@ impl<R> Results<R> {
         queue: impl Fn(&State<R>) -> &WaitQueue,
     ) -> Guard<'a, State<R>> {
         // There is one reader and one feeder: nobody to pass a wake-up on to.
-        wait_queue::wait(&self.0, state, queue, NEVER, Wait::Queue, |_| None).0
+        let why = Wait::on(Thing::Results, self);
+        wait_queue::wait(&self.0, state, queue, NEVER, why, |_| None).0
     }
 
     fn change(&self, change: impl FnOnce(&mut State<R>)) {

@@ -11,9 +11,9 @@
 use crate::atomic::{AtomicUsize, Ordering};
 use crate::clock;
 use crate::context;
-use crate::header::Wait;
 use crate::lock::{Guard, Lock};
 use crate::park::Unparker;
+use crate::reason::{Thing, Wait};
 use crate::wait_queue::{self, WaitQueue};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -89,7 +89,7 @@ impl Members {
             state,
             |state| &state.spawners,
             deadline,
-            Wait::Signal,
+            Wait::on(Thing::Pool, &**self),
             State::pass_on,
         );
         drop(state);
@@ -165,12 +165,12 @@ impl Members {
     ) -> bool {
         let mut state = self.state.lock();
         let mut woken = true;
+        let why = Wait::on(Thing::Pool, self);
         while !is_met(&state) {
             if !woken {
                 return false;
             }
-            (state, woken) =
-                wait_queue::wait(&self.state, state, &queue, deadline, Wait::Signal, |_| None);
+            (state, woken) = wait_queue::wait(&self.state, state, &queue, deadline, why, |_| None);
         }
         true
     }

@@ -14,10 +14,10 @@ use super::error::{GetError, TaskDoneError, TryGetError, TryPutError};
 use super::place::{Choice, Outcome, Place, Places};
 use super::waiting::Side;
 use crate::clock::{self, NEVER};
-use crate::header::Wait;
 use crate::interrupt::shield;
 use crate::lock::{Guard, Lock};
 use crate::park;
+use crate::reason::{Thing, Wait};
 use crate::wait_queue::{self, WaitQueue};
 use std::mem;
 
@@ -279,7 +279,8 @@ impl<C: Container> Core<C> {
         queue: impl Fn(&State<C>) -> &WaitQueue,
         deadline: u64,
     ) -> (Guard<'a, State<C>>, bool) {
-        wait_queue::wait(&self.state, state, queue, deadline, Wait::Queue, |_| None)
+        let why = Wait::on(Thing::QueueJoin, self);
+        wait_queue::wait(&self.state, state, queue, deadline, why, |_| None)
     }
 
     pub(super) fn shut_down(&self, immediate: bool) {

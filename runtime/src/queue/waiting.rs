@@ -4,9 +4,9 @@ use super::container::Container;
 use super::core::{Core, State};
 use super::place::{Outcome, Place, Places};
 use crate::clock;
-use crate::header::Wait;
 use crate::lock::Guard;
 use crate::park;
+use crate::reason::{Thing, Wait};
 use std::mem;
 use std::ptr::NonNull;
 
@@ -18,6 +18,13 @@ pub(super) enum Side {
 }
 
 impl Side {
+    fn thing(self) -> Thing {
+        match self {
+            Side::Getters => Thing::QueueGet,
+            Side::Putters => Thing::QueuePut,
+        }
+    }
+
     pub(super) fn of<C: Container>(self, state: &mut State<C>) -> &mut Places<C::Item> {
         match self {
             Side::Getters => &mut state.getters,
@@ -47,7 +54,7 @@ impl<C: Container> Core<C> {
             side,
         };
         loop {
-            park::park(deadline, Wait::Queue);
+            park::park(deadline, Wait::on(side.thing(), self));
             let ended = place.outcome() != Outcome::Waiting;
             if ended || clock::now() >= deadline {
                 mem::forget(seat);

@@ -9,6 +9,7 @@
 //! | `cache.rs` | `StackCache`: a worker's own credits and stacks |
 //! | `overflow.rs` | the signal handler that tells an overflow from any other fault |
 //! | `alternate.rs` | `AltStack`: where that handler runs, on threads that std did not make |
+//! | `measure.rs` | how much of their stacks some green threads use |
 //! | `limits.rs` | the text of an error that says which limit of the system was met |
 //!
 //! # Credits: why `take` cannot fail
@@ -47,16 +48,17 @@ mod class;
 mod depot;
 mod guard;
 mod limits;
+pub(crate) mod measure;
 pub(crate) mod overflow;
 mod slab;
 #[cfg(test)]
 mod tests;
 
 use self::slab::Slot;
+use crate::thread::Thread;
 use corosensei::stack::StackPointer;
 use std::ops::Range;
 use std::panic::Location;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 pub(crate) use self::cache::StackCache;
@@ -74,8 +76,16 @@ pub(crate) struct Stack(Slot);
 /// Who runs on a stack, for the report of an overflow.
 #[derive(Debug)]
 pub(crate) struct Label {
-    pub(crate) name: Option<Arc<str>>,
+    pub(crate) thread: Option<Thread>,
     pub(crate) location: &'static Location<'static>,
+}
+
+impl Label {
+    /// Its name, or what is said of who has none.
+    pub(crate) fn name(&self) -> &str {
+        let name = self.thread.as_ref().and_then(Thread::name);
+        name.unwrap_or("<unnamed>")
+    }
 }
 
 impl Stack {
@@ -92,6 +102,13 @@ impl Stack {
     /// Returns the start of the topmost cache line, the first one that a switch touches.
     pub(crate) fn prefetch_address(&self) -> *const u8 {
         std::ptr::with_exposed_provenance(self.0.top_line())
+    }
+
+    /// Gives its memory back, so that what will be there has been written from now on.
+    ///
+    /// Only of a stack that nobody runs on yet.
+    pub(crate) fn forget(&self) {
+        guard::release(&[self.0]);
     }
 
     fn into_slot(self) -> Slot {

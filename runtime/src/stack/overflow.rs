@@ -63,7 +63,7 @@ fn report(address: usize) {
 }
 
 fn overflowed(label: &Label, bytes: usize) -> ! {
-    let name = label.name.as_deref().unwrap_or("<unnamed>");
+    let name = label.name();
     let (file, number) = (label.location.file(), label.location.line());
     let mut line = Line::new();
     // The parts that could be long are cut, so that the line keeps its end.

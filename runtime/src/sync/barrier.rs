@@ -1,8 +1,8 @@
 //! `Barrier`: a point that is passed only by so many together.
 
 use crate::clock::NEVER;
-use crate::header::Wait;
 use crate::lock::{Guard, Lock};
+use crate::reason::{Thing, Wait};
 use crate::wait_queue::{self, WaitQueue};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -71,7 +71,7 @@ impl Barrier {
             barrier: self,
             generation: state.generation,
         };
-        let why = Wait::Signal;
+        let why = Wait::on(Thing::Barrier, self);
         wait_queue::wait(
             &self.state,
             state,

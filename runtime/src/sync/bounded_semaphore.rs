@@ -2,7 +2,7 @@
 
 use super::permits::Permits;
 use crate::clock::{self, NEVER};
-use crate::header::Wait;
+use crate::reason::{Thing, Wait};
 use crate::waitable::{Linkable, PlaceRef};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -48,7 +48,11 @@ impl BoundedSemaphore {
     ///
     /// A kill or timeout unwinds out of the wait, and takes no permit.
     pub fn acquire(&self) {
-        self.permits.acquire(NEVER, Wait::Signal);
+        self.permits.acquire(NEVER, self.why());
+    }
+
+    fn why(&self) -> Wait {
+        Wait::on(Thing::Semaphore, self)
     }
 
     /// Takes a permit if one is free; never waits.
@@ -60,7 +64,7 @@ impl BoundedSemaphore {
     /// [`acquire`](BoundedSemaphore::acquire), for at most `timeout`; false if the time is over.
     #[must_use = "if it is true, a permit has been taken"]
     pub fn acquire_timeout(&self, timeout: Duration) -> bool {
-        self.permits.acquire(clock::deadline(timeout), Wait::Signal)
+        self.permits.acquire(clock::deadline(timeout), self.why())
     }
 
     /// Gives a permit back. Never yields.

@@ -3,8 +3,8 @@
 use super::mutex::MutexGuard;
 use crate::atomic::{AtomicBool, Ordering};
 use crate::clock;
-use crate::header::Wait;
 use crate::lock::Lock;
+use crate::reason::{Thing, Wait};
 use crate::wait_queue::{self, WaitQueue};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -216,7 +216,7 @@ impl Notified<'_> {
             waiters,
             |waiters| waiters,
             deadline,
-            Wait::Signal,
+            Wait::on(Thing::Condvar, self.0),
             |waiters| waiters.pop(),
         );
         self.1 = woken;

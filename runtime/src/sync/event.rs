@@ -1,8 +1,8 @@
 //! `Event`: a flag that can be waited for, gevent's.
 
 use crate::clock::{self, NEVER};
-use crate::header::Wait;
 use crate::lock::Lock;
+use crate::reason::{Thing, Wait};
 use crate::wait_queue::{self, WaitQueue};
 use crate::waitable::{Linkable, PlaceRef};
 use std::fmt;
@@ -120,7 +120,7 @@ impl Event {
             return false;
         }
         // All are woken together, so whoever is killed has nothing to pass on.
-        let why = Wait::Signal;
+        let why = Wait::on(Thing::Event, self);
         wait_queue::wait(
             &self.waiters,
             waiters,

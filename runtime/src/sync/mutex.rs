@@ -3,7 +3,7 @@
 use super::permits::Permits;
 use super::poison::{Before, Flag};
 use crate::clock::NEVER;
-use crate::header::Wait;
+use crate::reason::{Thing, Wait};
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::marker::PhantomData;
@@ -136,7 +136,7 @@ impl<T: ?Sized> Mutex<T> {
     }
 
     fn why(&self) -> Wait {
-        Wait::Lock(std::ptr::from_ref(&self.permits).addr())
+        Wait::on(Thing::Mutex, &self.permits)
     }
 
     /// The caller has the permit.

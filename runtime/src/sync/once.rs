@@ -3,9 +3,9 @@
 use super::poison::Before;
 use crate::atomic::{AtomicU8, Ordering};
 use crate::clock::NEVER;
-use crate::header::Wait;
 use crate::interrupt;
 use crate::lock::{Guard, Lock};
+use crate::reason::{Thing, Wait};
 use crate::wait_queue::{self, WaitQueue};
 use std::cell::Cell;
 use std::fmt;
@@ -167,7 +167,7 @@ impl Once {
     }
 
     fn park(&self, waiters: Guard<'_, WaitQueue>) {
-        let why = Wait::Lock(std::ptr::from_ref(self).addr());
+        let why = Wait::on(Thing::Once, self);
         // All are woken together, so whoever is killed has nothing to pass on.
         wait_queue::wait(
             &self.waiters,

@@ -19,9 +19,9 @@
 //! order that depends on it).
 
 use crate::atomic::{AtomicUsize, Ordering};
-use crate::header::Wait;
 use crate::lock::Lock;
 use crate::park::Unparker;
+use crate::reason::Wait;
 use crate::wait_queue::{self, WaitQueue};
 use crate::waitable::{Linkable, PlaceRef};
 

@@ -13,9 +13,9 @@
 
 use crate::atomic::{AtomicUsize, Ordering};
 use crate::clock::NEVER;
-use crate::header::Wait;
 use crate::lock::Lock;
 use crate::park::Unparker;
+use crate::reason::{Thing, Wait};
 use crate::wait_queue::{self, WaitQueue};
 
 const WRITER: usize = 1;
@@ -127,7 +127,7 @@ impl RawRwLock {
             waiters,
             |waiters| &waiters.readers,
             NEVER,
-            self.why(),
+            Wait::on(Thing::RwLockRead, self),
             give_back,
         );
     }
@@ -148,7 +148,7 @@ impl RawRwLock {
             waiters,
             |waiters| &waiters.writers,
             NEVER,
-            self.why(),
+            Wait::on(Thing::RwLockWrite, self),
             give_back,
         );
         std::mem::forget(leaving);
@@ -230,10 +230,6 @@ impl RawRwLock {
 
     fn is_waited(&self) -> bool {
         self.word.load(Ordering::Relaxed) & WAITED != 0
-    }
-
-    fn why(&self) -> Wait {
-        Wait::Lock(std::ptr::from_ref(self).addr())
     }
 
     /// Compare-and-swap until `new` says what the word becomes, or that it stays: then false.

@@ -2,7 +2,7 @@
 
 use super::permits::Permits;
 use crate::clock::{self, NEVER};
-use crate::header::Wait;
+use crate::reason::{Thing, Wait};
 use crate::thread;
 use std::cell::Cell;
 use std::fmt;
@@ -111,7 +111,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
     }
 
     fn lock_until(&self, deadline: u64) -> Option<ReentrantMutexGuard<'_, T>> {
-        let why = Wait::Lock(std::ptr::from_ref(&self.permits).addr());
+        let why = Wait::on(Thing::ReentrantMutex, &self.permits);
         self.lock_by(|| self.permits.acquire(deadline, why))
     }
 

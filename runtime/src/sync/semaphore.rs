@@ -2,7 +2,7 @@
 
 use super::permits::Permits;
 use crate::clock::{self, NEVER};
-use crate::header::Wait;
+use crate::reason::{Thing, Wait};
 use crate::waitable::{Linkable, PlaceRef};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -62,7 +62,11 @@ impl Semaphore {
     ///
     /// A kill or timeout unwinds out of the wait, and takes no permit.
     pub fn acquire(&self) {
-        self.permits.acquire(NEVER, Wait::Signal);
+        self.permits.acquire(NEVER, self.why());
+    }
+
+    fn why(&self) -> Wait {
+        Wait::on(Thing::Semaphore, self)
     }
 
     /// Takes a permit if one is free; never waits.
@@ -87,7 +91,7 @@ impl Semaphore {
     /// ```
     #[must_use = "if it is true, a permit has been taken"]
     pub fn acquire_timeout(&self, timeout: Duration) -> bool {
-        self.permits.acquire(clock::deadline(timeout), Wait::Signal)
+        self.permits.acquire(clock::deadline(timeout), self.why())
     }
 
     /// Gives a permit back, or adds one. Never yields.

@@ -2,10 +2,11 @@
 //! had.
 
 use super::Worker;
-use crate::coroutine::{Coroutine, Outcome, Resume};
+use crate::coroutine::{Coroutine, Look, Outcome, Resume};
 use crate::extra;
 use crate::header::{Header, Teardown};
 use crate::spawn;
+use crate::stack::measure;
 use crate::word::BODY;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
@@ -40,6 +41,8 @@ impl Worker {
             .switches
             .store(switches, Ordering::Relaxed);
         self.budget.set(IO_BUDGET);
+        let current = std::ptr::from_ref(header).cast_mut();
+        self.remote.counts.current.store(current, Ordering::Relaxed);
         self.context.green.set(Some(NonNull::from(header)));
         // SAFETY: it lives here and does not run, so this is the only reference to its coroutine.
         let coroutine = unsafe { &mut *header.coroutine.get() };
@@ -53,17 +56,20 @@ impl Worker {
         outcome
     }
 
-    /// The place where a parked green thread of this worker waits.
-    pub(crate) fn backtrace(&self, header: &Header) -> Option<std::backtrace::Backtrace> {
-        let mut backtrace = None;
-        let place = NonNull::from(&mut backtrace);
-        let outcome = self.resume(header, Resume::Backtrace(place));
+    /// What is to be seen of a green thread of this worker that is suspended; with a backtrace, if
+    /// so much `room` is left on its stack.
+    pub(crate) fn look(&self, header: &Header, room: Option<usize>) -> Look {
+        let mut look = Look {
+            room,
+            ..Look::default()
+        };
+        let outcome = self.resume(header, Resume::Look(NonNull::from(&mut look)));
         assert_eq!(
             outcome,
             Outcome::Looked,
             "a suspended green thread answers and stays"
         );
-        backtrace
+        look
     }
 
     /// Makes this worker the home of an unstarted one and gives it a stack; false if it was
@@ -81,6 +87,10 @@ impl Worker {
             header.teardown.set(Teardown::Due);
         }
         let stack = self.stacks.borrow_mut().take(header.class.get());
+        header.measured.set(measure::is_chosen());
+        if header.measured.get() {
+            stack.forget();
+        }
         // SAFETY: the label lies in a slot, which stays in use until `retire` puts the stack back,
         // which takes it off again.
         unsafe { stack.set_label(header.label.get()) };
@@ -107,6 +117,10 @@ impl Worker {
         let coroutine = unsafe { (*header.coroutine.get()).take() };
         let stack = coroutine.expect("it ran").into_stack();
         drop(extra::take_storage(header));
+        if header.measured.take() {
+            // SAFETY: as in `execute`; the label stays while `BODY` is held.
+            measure::note(unsafe { header.label() }.location, &stack);
+        }
         let class = header.class.get();
         let mut stacks = self.stacks.borrow_mut();
         stacks.put(stack);

@@ -219,7 +219,7 @@ struct Lingering;
 
 impl Drop for Lingering {
     fn drop(&mut self) {
-        park::park(NEVER, Wait::Any);
+        park::park(NEVER, Wait::ANY);
     }
 }
 

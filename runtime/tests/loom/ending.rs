@@ -126,7 +126,7 @@ impl Spawned {
         if !self.word.watch() {
             return true;
         }
-        let why = Wait::Join;
+        let why = Wait::UNPARK;
         wait_queue::wait_released(&self.end, end, |end| end, deadline, why, |_| None)
             || self.is_finished()
     }

@@ -39,7 +39,7 @@ impl Till {
             coins,
             |coins| &coins.queue,
             deadline,
-            Wait::Signal,
+            Wait::UNPARK,
             Coins::hand_on,
         )
         .1

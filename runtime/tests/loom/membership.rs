@@ -39,7 +39,7 @@ fn belong_until_killed(members: &Arc<Members>) {
     if members.is_killing() {
         Unparker::current().kill();
     }
-    unless_killed(|| park::park(NEVER, crate::header::Wait::Signal));
+    unless_killed(|| park::park(NEVER, crate::header::Wait::UNPARK));
 }
 
 fn assert_empty(members: &Members, limit: usize) {

@@ -40,7 +40,7 @@ impl Gate {
                 state,
                 |state| &state.queue,
                 NEVER,
-                Wait::Join,
+                Wait::UNPARK,
                 |_| None,
             );
         }

@@ -72,7 +72,7 @@ impl Protected {
 
     /// Adds one under the lock, if that is to be had; says whether it was.
     fn add(&self, deadline: u64) -> bool {
-        let acquired = unless_killed(|| self.permits.acquire(deadline, Wait::Signal)) == Some(true);
+        let acquired = unless_killed(|| self.permits.acquire(deadline, Wait::UNPARK)) == Some(true);
         if acquired {
             // SAFETY: loom panics if another access is not ordered.
             self.value.with_mut(|value| unsafe { *value += 1 });
@@ -182,7 +182,7 @@ fn two_permits_serve_two_who_wait() {
     explore(Some(2), || {
         let permits = Arc::new(Permits::new(0));
         let others = [permits.clone(), permits.clone()];
-        let acquiring = others.map(|it| thread::spawn(move || it.acquire(NEVER, Wait::Signal)));
+        let acquiring = others.map(|it| thread::spawn(move || it.acquire(NEVER, Wait::UNPARK)));
         (0..2).for_each(|_| assert!(permits.release(Permits::MAX)));
         assert!(acquiring.into_iter().all(|it| it.join().unwrap()));
         assert_eq!(permits.available(), 0);
@@ -199,7 +199,7 @@ fn who_watches_hears_of_a_free_permit() {
         let place = PlaceRef(NonNull::from(&waiter));
         // SAFETY: it stays on this frame until it is unlinked below.
         if unsafe { permits.link(place) } {
-            park::park(NEVER, Wait::Signal);
+            park::park(NEVER, Wait::UNPARK);
         }
         assert!(permits.is_ready());
         // SAFETY: it is valid, and was linked to this or never.

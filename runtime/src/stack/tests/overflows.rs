@@ -1,8 +1,11 @@
 //! Overflows: told with the name, and every other fault is left to whom it belonged before.
 
 use super::*;
+use crate::thread::Thread;
 use corosensei::{Coroutine, CoroutineResult};
 use std::os::unix::process::ExitStatusExt;
+use std::ptr::NonNull;
+use std::sync::Arc;
 
 /// Runs `f` on a stack whose label is `label`.
 fn run_labelled(label: Option<&Label>, f: impl FnOnce() + 'static) {
@@ -28,12 +31,16 @@ fn assert_signalled(output: &Output, signal: i32, text: &str) {
     assert!(told.contains(text), "{told}");
 }
 
+fn named(name: impl Into<Arc<str>>) -> Thread {
+    Thread::new(NonNull::dangling(), 0, Some(name.into()))
+}
+
 #[test]
 fn an_overflow_names_the_green_thread() {
     let output = in_child(|| {
         overflow::install();
         let label = Label {
-            name: Some("digger".into()),
+            thread: Some(named("digger".into())),
             location: Location::caller(),
         };
         run_labelled(Some(&label), || _ = recurse(0));
@@ -54,7 +61,7 @@ fn an_overflow_of_a_nameless_green_thread_in_page_guards_is_told_too() {
         overflow::install();
         overflow::install();
         let label = Label {
-            name: None,
+            thread: None,
             location: Location::caller(),
         };
         run_labelled(Some(&label), || _ = recurse(0));
@@ -71,7 +78,7 @@ fn a_long_name_is_cut() {
     let output = in_child(|| {
         overflow::install();
         let label = Label {
-            name: Some("é".repeat(5000).into()),
+            thread: Some(named("é".repeat(5000).into())),
             location: Location::caller(),
         };
         run_labelled(Some(&label), || _ = recurse(0));
@@ -146,7 +153,7 @@ fn on_a_thread_without_an_alternate_stack() {
     let _alternate = overflow::ensure_alternate_stack();
     assert!(_alternate.is_installed());
     let label = Label {
-        name: Some("deep".into()),
+        thread: Some(named("deep".into())),
         location: Location::caller(),
     };
     run_labelled(Some(&label), || _ = recurse(0));

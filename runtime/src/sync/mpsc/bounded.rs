@@ -8,9 +8,9 @@
 use super::{RecvTimeoutError, TrySendError};
 use crate::atomic::{AtomicUsize, Ordering};
 use crate::clock::NEVER;
-use crate::header::Wait;
 use crate::lock::{Guard, Lock};
 use crate::park::{self, Unparker};
+use crate::reason::{Thing, Wait};
 use crate::sync::is_over;
 use crate::wait_queue::{WaitQueue, Waiter};
 use std::collections::VecDeque;
@@ -140,7 +140,7 @@ impl<T> Bounded<T> {
             number,
         };
         loop {
-            park::park(NEVER, Wait::Queue);
+            park::park(NEVER, Wait::on(Thing::ChannelSend, self));
             let mut state = self.state.lock();
             if !waiter.is_queued() {
                 std::mem::forget(offer);
@@ -169,7 +169,7 @@ impl<T> Bounded<T> {
             }
             state.receiver = Some(Unparker::current());
             drop(state);
-            park::park(deadline, Wait::Queue);
+            park::park(deadline, Wait::on(Thing::ChannelReceive, self));
         };
         std::mem::forget(registered);
         result

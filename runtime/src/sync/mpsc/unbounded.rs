@@ -7,9 +7,9 @@
 
 use super::RecvTimeoutError;
 use crate::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::header::Wait;
 use crate::lock::{Guard, Lock};
 use crate::park::{self, Unparker};
+use crate::reason::{Thing, Wait};
 use crate::sync::is_over;
 use std::cell::{RefCell, UnsafeCell};
 use std::collections::VecDeque;
@@ -171,7 +171,7 @@ impl<T> Unbounded<T> {
         };
         inbox.trim();
         loop {
-            park::park(deadline, Wait::Queue);
+            park::park(deadline, Wait::on(Thing::ChannelReceive, self));
             if let Some(message) = hand.take() {
                 std::mem::forget(registered);
                 return Ok(message);

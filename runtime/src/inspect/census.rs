@@ -1,0 +1,138 @@
+//! `Found`: a green thread that a dump has found, and what every thread may read of it while it
+//! holds its slot.
+
+use super::entry::{Backtrace, GreenThread, Kind, State};
+use crate::header::{self, Header};
+use crate::reason::Wait;
+use crate::remote;
+use crate::spawn;
+use crate::word::{LOOKER, NOWHERE, PARKED, RUNNING, Snapshot, TOKEN, UNSTARTED};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+pub(super) struct Found {
+    pub(super) header: &'static Header,
+    pub(super) generation: u32,
+    /// For what it waits, if it does.
+    pub(super) wait: Option<Wait>,
+    pub(super) home: Option<usize>,
+    pub(super) entry: GreenThread,
+}
+
+/// Visits all slots. One thread at a time does.
+pub(super) fn take(now: u64) -> Vec<Found> {
+    let mut all = Vec::new();
+    header::for_each_slot(|header| all.extend(look_at(header, now)));
+    all
+}
+
+fn look_at(header: &'static Header, now: u64) -> Option<Found> {
+    let held = Held::new(header)?;
+    let (word, wait, since) = held.moment();
+    let state = state(header, word)?;
+    let waits = state == State::Waiting;
+    let kind = match header.kind() {
+        header::Kind::Light => Kind::Light,
+        header::Kind::Full => Kind::Full,
+        header::Kind::Job => Kind::Job,
+    };
+    // SAFETY: held until the end of this function.
+    let (thread, label) = unsafe { (header.thread(), header.label()) };
+    let entry = GreenThread {
+        id: thread.number().get(),
+        name: thread.shared_name(),
+        kind,
+        state,
+        wait: None,
+        since: waits.then(|| Duration::from_nanos(now.saturating_sub(since))),
+        home: home(word),
+        spawned_at: label.location,
+        spawner: Some(header.spawner.get()).filter(|id| *id != 0),
+        stack_used: None,
+        stack_reserved: reserved(header, kind, state),
+        backtrace: Backtrace::NotTaken,
+    };
+    Some(Found {
+        header,
+        generation: word.generation(),
+        wait: waits.then_some(wait),
+        home: home(word).filter(|_| state != State::Unstarted),
+        entry,
+    })
+}
+
+fn home(word: Snapshot) -> Option<usize> {
+    Some(word.home()).filter(|home| *home != NOWHERE)
+}
+
+fn reserved(header: &Header, kind: Kind, state: State) -> usize {
+    if kind == Kind::Job || state == State::Unstarted {
+        0
+    } else {
+        header.class.get().usable()
+    }
+}
+
+/// None of one that is being cancelled, which has as good as ended.
+fn state(header: &Header, word: Snapshot) -> Option<State> {
+    match word.state() {
+        UNSTARTED => Some(State::Unstarted),
+        PARKED if word.has(TOKEN) => Some(State::Ready),
+        PARKED => Some(State::Waiting),
+        RUNNING if header.kind() == header::Kind::Job => Some(State::Running),
+        RUNNING => home(word).map(|home| {
+            let current = remote::at(home).counts.current.load(Ordering::Relaxed);
+            if ptr::eq(current, header) {
+                State::Running
+            } else {
+                State::Ready
+            }
+        }),
+        _ => None,
+    }
+}
+
+impl Found {
+    /// Does it still wait for the same thing?
+    pub(super) fn still_waits(&self) -> bool {
+        let word = self.header.word.load();
+        let same = word.generation() == self.generation && word.state() == PARKED;
+        same && self.wait == Some(self.header.wait().0)
+    }
+}
+
+/// The right to read a slot.
+struct Held(&'static Header);
+
+impl Held {
+    fn new(header: &'static Header) -> Option<Held> {
+        header.word.hold().map(|_| Held(header))
+    }
+
+    /// The word and the wait that belongs to it, as nearly as can be told without stopping anybody.
+    fn moment(&self) -> (Snapshot, Wait, u64) {
+        const TRIES: usize = 3;
+        let mut word = self.0.word.load();
+        let (mut wait, mut since) = self.0.wait();
+        for _ in 0..TRIES {
+            let after = self.0.word.load();
+            if after == word && self.0.wait() == (wait, since) {
+                break;
+            }
+            word = after;
+            (wait, since) = self.0.wait();
+        }
+        (word, wait, since)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.0.word.release(LOOKER) {
+            // SAFETY: it has ended, and body, handle and canceller have let go, the last of whom took
+            // or dropped the result.
+            unsafe { spawn::free_slot(NonNull::from(self.0)) };
+        }
+    }
+}

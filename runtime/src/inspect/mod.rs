@@ -1,0 +1,49 @@
+//! Seeing what a running program does: every green thread, what it waits for and since when, where
+//! it was spawned and by whom, where it is now, and how much of its stack it uses.
+//!
+//! [`dump`] and [`dump_with`] take a [`Dump`]; [`on_signal`] prints one whenever the process gets
+//! `SIGQUIT` (Ctrl-\\ at a terminal); [`measure_stacks`] and [`stacks`] say how large stacks have to
+//! be.
+//!
+//! Nothing is stopped for a dump, and nothing is kept for it while none is taken. So it shows each
+//! green thread as it was at some moment while the dump was taken: who was there all the time is
+//! in it, who came or went meanwhile may be.
+//!
+//! # Examples
+//!
+//! ```
+//! use greenloop::{Builder, inspect, thread};
+//!
+//! let parked = Builder::new().name("parked".into()).spawn(thread::park)?;
+//! while !inspect::dump().to_string().contains("waiting to be unparked") {
+//!     greenloop::yield_now();
+//! }
+//! let dump = inspect::dump();
+//! let entry = dump.iter().find(|it| it.name() == Some("parked")).unwrap();
+//! assert_eq!(entry.state(), inspect::State::Waiting);
+//! parked.thread().unpark();
+//! parked.join().unwrap();
+//! # std::io::Result::Ok(())
+//! ```
+
+mod census;
+mod descriptor;
+mod dump;
+mod entry;
+#[cfg(feature = "json")]
+mod json;
+mod questions;
+mod signal;
+mod stacks;
+mod tree;
+mod wait;
+mod worker;
+
+pub use self::descriptor::{Descriptor, Socket};
+pub use self::dump::{Dump, Options, dump, dump_with};
+pub use self::entry::{Backtrace, GreenThread, Kind, State};
+pub use self::signal::on_signal;
+pub use self::stacks::{SiteUse, measure_stacks, stacks};
+pub use self::wait::Wait;
+pub use self::worker::{Activity, Worker};
+pub use crate::reason::Thing;

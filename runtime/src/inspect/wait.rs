@@ -1,0 +1,78 @@
+//! `Wait`: what a green thread waits for, as a dump says it.
+
+use super::descriptor::Descriptor;
+use crate::reason::{self, Reason, Thing};
+use std::fmt;
+use std::time::Duration;
+
+/// What a green thread waits for. `Display` says it in words.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Wait {
+    /// To be unparked: [`thread::park`](crate::thread::park).
+    Unpark,
+    /// For time to pass: so much is left.
+    Sleep(Duration),
+    /// That a descriptor has something to read, or a listener a connection.
+    Read(Descriptor),
+    /// That a descriptor takes more.
+    Write(Descriptor),
+    /// For the end of the green thread, or job, with this id.
+    Join(u64),
+    /// For the end of all that its scope has spawned.
+    Scope,
+    /// For one of several things: [`Select`](crate::Select), [`iwait`](crate::iwait()) and the like.
+    Any,
+    /// For something that lies in memory.
+    On {
+        /// What it is, and what is wanted of it.
+        thing: Thing,
+        /// Where it lies. What a lock or queue holds lies near by.
+        address: usize,
+    },
+}
+
+impl Wait {
+    /// As it was written down; a descriptor is only its number yet.
+    pub(super) fn new(wait: reason::Wait, now: u64) -> Wait {
+        match wait.reason() {
+            Reason::Unpark => Wait::Unpark,
+            Reason::Sleep(end) => Wait::Sleep(Duration::from_nanos(end.saturating_sub(now))),
+            Reason::Read(fd) => Wait::Read(Descriptor::unknown(fd)),
+            Reason::Write(fd) => Wait::Write(Descriptor::unknown(fd)),
+            Reason::Join(id) => Wait::Join(id),
+            Reason::Scope => Wait::Scope,
+            Reason::Any => Wait::Any,
+            Reason::On(thing, address) => Wait::On { thing, address },
+        }
+    }
+
+    pub(super) fn descriptor_mut(&mut self) -> Option<&mut Descriptor> {
+        match self {
+            Wait::Read(descriptor) | Wait::Write(descriptor) => Some(descriptor),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wait::Unpark => f.write_str("waiting to be unparked"),
+            Wait::Sleep(left) => write!(f, "sleeping, {:.1} s left", left.as_secs_f64()),
+            Wait::Read(from) if from.is_listener() => write!(f, "accepting at {from}"),
+            Wait::Read(from) => {
+                f.write_str("reading from ")?;
+                from.write_with(f, "<-")
+            }
+            Wait::Write(to) => {
+                f.write_str("writing to ")?;
+                to.write_with(f, "->")
+            }
+            Wait::Join(id) => write!(f, "joining green thread {id}"),
+            Wait::Scope => f.write_str("waiting for the end of its scope"),
+            Wait::Any => f.write_str("waiting for one of several things"),
+            Wait::On { thing, address } => write!(f, "{thing} at {address:#x}"),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! `Wait`: what a parked thread waits for, in one word, which others may read while it is written.
+//!
+//! The top byte is the kind, the rest its payload: a descriptor, an id, an address, a deadline.
+
+use std::fmt;
+use std::num::NonZeroU64;
+
+/// What a parked thread waits for: for reports of deadlocks, and for dumps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Wait(u64);
+
+const PAYLOAD_BITS: u32 = 56;
+const PAYLOAD: u64 = (1 << PAYLOAD_BITS) - 1;
+/// A deadline is kept in units of about a microsecond, so that years of uptime fit.
+const DEADLINE_SHIFT: u32 = 10;
+
+const UNPARK: u64 = 0;
+const SLEEP: u64 = 1;
+const READ: u64 = 2;
+const WRITE: u64 = 3;
+const JOIN: u64 = 4;
+const SCOPE: u64 = 5;
+const ANY: u64 = 6;
+/// From here on it is a thing: its number is added.
+const THINGS: u64 = 16;
+
+/// [`Wait`] taken apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Reason {
+    /// `thread::park`, or something that has not said more.
+    Unpark,
+    /// Until this moment of the runtime's clock, to about a microsecond.
+    Sleep(u64),
+    Read(i32),
+    Write(i32),
+    /// The end of the green thread with this id.
+    Join(u64),
+    Scope,
+    /// One of several things.
+    Any,
+    /// Something that lies at an address.
+    On(Thing, usize),
+}
+
+/// A kind of thing that green threads wait for, and what is wanted of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum Thing {
+    /// To lock a `Mutex`.
+    Mutex,
+    /// To lock a `ReentrantMutex`.
+    ReentrantMutex,
+    /// To lock an `RwLock` for reading.
+    RwLockRead,
+    /// To lock an `RwLock` for writing.
+    RwLockWrite,
+    /// The end of what runs in a `Once`, `OnceLock` or `LazyLock`.
+    Once,
+    /// A permit of a `Semaphore` or `BoundedSemaphore`.
+    Semaphore,
+    /// An `Event`, or the value of an `AsyncResult`.
+    Event,
+    /// A notification of a `Condvar`.
+    Condvar,
+    /// The others at a `Barrier`.
+    Barrier,
+    /// An item of a queue.
+    QueueGet,
+    /// Room in a queue.
+    QueuePut,
+    /// That nothing of a queue is left to do, or one's turn at it.
+    QueueJoin,
+    /// A message of a channel.
+    ChannelReceive,
+    /// Room in a channel.
+    ChannelSend,
+    /// The other side of a `Generator`.
+    Generator,
+    /// Room in a pool, or its end.
+    Pool,
+    /// What a pool's `map` gives.
+    Results,
+    /// The waker of a future.
+    Future,
+}
+
+impl Thing {
+    const ALL: [Thing; 18] = [
+        Thing::Mutex,
+        Thing::ReentrantMutex,
+        Thing::RwLockRead,
+        Thing::RwLockWrite,
+        Thing::Once,
+        Thing::Semaphore,
+        Thing::Event,
+        Thing::Condvar,
+        Thing::Barrier,
+        Thing::QueueGet,
+        Thing::QueuePut,
+        Thing::QueueJoin,
+        Thing::ChannelReceive,
+        Thing::ChannelSend,
+        Thing::Generator,
+        Thing::Pool,
+        Thing::Results,
+        Thing::Future,
+    ];
+
+    /// As it begins a sentence that ends with an address.
+    fn phrase(self) -> &'static str {
+        match self {
+            Thing::Mutex => "locking the mutex",
+            Thing::ReentrantMutex => "locking the re-entrant mutex",
+            Thing::RwLockRead => "locking for reading the rwlock",
+            Thing::RwLockWrite => "locking for writing the rwlock",
+            Thing::Once => "waiting for what runs in the once",
+            Thing::Semaphore => "acquiring the semaphore",
+            Thing::Event => "waiting for the event",
+            Thing::Condvar => "waiting for the condition variable",
+            Thing::Barrier => "waiting at the barrier",
+            Thing::QueueGet => "getting from the queue",
+            Thing::QueuePut => "putting into the queue",
+            Thing::QueueJoin => "joining the queue",
+            Thing::ChannelReceive => "receiving from the channel",
+            Thing::ChannelSend => "sending into the channel",
+            Thing::Generator => "waiting for the other side of the generator",
+            Thing::Pool => "waiting for the pool",
+            Thing::Results => "waiting for the results",
+            Thing::Future => "awaiting the future",
+        }
+    }
+}
+
+impl fmt::Display for Thing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.phrase())
+    }
+}
+
+impl Wait {
+    pub(crate) const UNPARK: Wait = Wait::pack(UNPARK, 0);
+    pub(crate) const SCOPE: Wait = Wait::pack(SCOPE, 0);
+    pub(crate) const ANY: Wait = Wait::pack(ANY, 0);
+
+    const fn pack(kind: u64, payload: u64) -> Wait {
+        Wait(kind << PAYLOAD_BITS | payload & PAYLOAD)
+    }
+
+    pub(crate) fn sleep(deadline: u64) -> Wait {
+        Wait::pack(SLEEP, deadline >> DEADLINE_SHIFT)
+    }
+
+    pub(crate) fn read(fd: i32) -> Wait {
+        Wait::pack(READ, u64::from(fd.cast_unsigned()))
+    }
+
+    pub(crate) fn write(fd: i32) -> Wait {
+        Wait::pack(WRITE, u64::from(fd.cast_unsigned()))
+    }
+
+    pub(crate) fn join(id: NonZeroU64) -> Wait {
+        Wait::pack(JOIN, id.get())
+    }
+
+    /// Something that lies at this place.
+    pub(crate) fn on<T: ?Sized>(thing: Thing, place: &T) -> Wait {
+        let address = std::ptr::from_ref(place).addr();
+        Wait::pack(THINGS + thing as u64, address as u64)
+    }
+
+    pub(crate) fn to_word(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) fn from_word(word: u64) -> Wait {
+        Wait(word)
+    }
+
+    pub(crate) fn reason(self) -> Reason {
+        let payload = self.0 & PAYLOAD;
+        match self.0 >> PAYLOAD_BITS {
+            SLEEP => Reason::Sleep(payload << DEADLINE_SHIFT),
+            READ => Reason::Read((payload as u32).cast_signed()),
+            WRITE => Reason::Write((payload as u32).cast_signed()),
+            JOIN => Reason::Join(payload),
+            SCOPE => Reason::Scope,
+            ANY => Reason::Any,
+            kind => {
+                let thing = kind
+                    .checked_sub(THINGS)
+                    .and_then(|it| usize::try_from(it).ok());
+                let thing = thing.and_then(|it| Thing::ALL.get(it));
+                thing.map_or(Reason::Unpark, |it| Reason::On(*it, payload as usize))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_packed_comes_out() {
+        for thing in Thing::ALL {
+            let address = std::ptr::from_ref(&thing).addr();
+            let reason = Wait::on(thing, &thing).reason();
+            assert_eq!(reason, Reason::On(thing, address));
+        }
+        assert_eq!(Wait::default().reason(), Reason::Unpark);
+        assert_eq!(Wait::SCOPE.reason(), Reason::Scope);
+        assert_eq!(Wait::ANY.reason(), Reason::Any);
+        assert_eq!(Wait::read(7).reason(), Reason::Read(7));
+        assert_eq!(Wait::write(i32::MAX).reason(), Reason::Write(i32::MAX));
+        let id = NonZeroU64::new(1 << 50).unwrap();
+        assert_eq!(Wait::join(id).reason(), Reason::Join(1 << 50));
+    }
+
+    #[test]
+    fn a_deadline_loses_a_microsecond_at_most() {
+        // Ten years of uptime.
+        for deadline in [1, 1 << 20, 315_360_000_000_000_000] {
+            let Reason::Sleep(told) = Wait::sleep(deadline).reason() else {
+                panic!("it sleeps");
+            };
+            assert!(deadline - told < 1024);
+        }
+    }
+}

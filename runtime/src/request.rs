@@ -1,0 +1,172 @@
+//! `Request`: what the maker of a dump asks of a worker, which alone may look at its suspended green
+//! threads; and `Requests`, where it is left.
+//!
+//! A worker answers from its loop, a little at a time: its own work goes on meanwhile. Whoever asks
+//! waits for progress, and gives up on a worker that makes none.
+
+use crate::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::clock;
+use crate::coroutine::Look;
+use crate::header::Header;
+use crate::lock::Lock;
+use crate::park::Unparker;
+use crate::remote::Remote;
+use crate::word::{PARKED, RUNNING};
+use crate::worker::Worker;
+use std::sync::Arc;
+
+/// How long a worker answers before it goes on with its own work, in nanoseconds.
+const TURN: u64 = 1_000_000;
+
+/// Room for a backtrace, of which one that is printed as well takes 23 KB.
+const BACKTRACE_ROOM: usize = 32 << 10;
+
+/// A green thread to be looked at.
+#[derive(Clone, Copy)]
+pub(crate) struct Target {
+    pub(crate) header: &'static Header,
+    pub(crate) generation: u32,
+    /// The asker's own number of it.
+    pub(crate) number: usize,
+}
+
+/// What was seen of the one with this number.
+pub(crate) struct Answer {
+    pub(crate) number: usize,
+    pub(crate) look: Look,
+}
+
+pub(crate) struct Request {
+    asker: Unparker,
+    backtraces: bool,
+    state: Lock<State>,
+    /// Steps done: targets looked at, and one for the answer as a whole.
+    progress: AtomicUsize,
+    done: AtomicBool,
+}
+
+struct State {
+    targets: Vec<Target>,
+    answers: Vec<Answer>,
+    /// How many green threads wait for their turn on the worker.
+    queued: usize,
+}
+
+impl Request {
+    /// About `targets`, which live on one worker, on behalf of the caller.
+    pub(crate) fn new(targets: Vec<Target>, backtraces: bool) -> Arc<Request> {
+        let answers = Vec::with_capacity(targets.len());
+        Arc::new(Request {
+            asker: Unparker::current(),
+            backtraces,
+            state: Lock::new(State {
+                targets,
+                answers,
+                queued: 0,
+            }),
+            progress: AtomicUsize::new(0),
+            done: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        // Acquire pairs with the Release in `finish`.
+        self.done.load(Ordering::Acquire)
+    }
+
+    /// Grows for as long as the worker answers.
+    pub(crate) fn progress(&self) -> usize {
+        self.progress.load(Ordering::Relaxed)
+    }
+
+    /// Takes what has been answered, and gives up on the rest.
+    pub(crate) fn close(&self) -> (Vec<Answer>, usize) {
+        let mut state = self.state.lock();
+        let targets = std::mem::take(&mut state.targets);
+        let end = (std::mem::take(&mut state.answers), state.queued);
+        drop(state);
+        drop(targets);
+        end
+    }
+
+    fn next(&self) -> Option<Target> {
+        self.state.lock().targets.pop()
+    }
+
+    fn finish(&self, queued: usize) {
+        self.state.lock().queued = queued;
+        self.done.store(true, Ordering::Release);
+        self.asker.unpark();
+    }
+}
+
+/// The requests to one worker.
+#[derive(Default)]
+pub(crate) struct Requests {
+    /// There are some. Set under the lock by who asks, cleared under it by the worker.
+    any: AtomicBool,
+    list: Lock<Vec<Arc<Request>>>,
+}
+
+impl Requests {
+    /// Only a hint; to a worker that falls asleep, the truth, see [`ask`].
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.any.load(Ordering::Relaxed)
+    }
+
+    fn first(&self) -> Option<Arc<Request>> {
+        self.list.lock().first().cloned()
+    }
+
+    fn remove_first(&self) {
+        let mut list = self.list.lock();
+        let first = list.remove(0);
+        self.any.store(!list.is_empty(), Ordering::Relaxed);
+        drop(list);
+        drop(first);
+    }
+}
+
+/// Leaves a request with a worker, and wakes it.
+pub(crate) fn ask(remote: &Remote, request: Arc<Request>) {
+    let mut list = remote.requests.list.lock();
+    list.push(request);
+    remote.requests.any.store(true, Ordering::Relaxed);
+    drop(list);
+    // The fence in there pairs with the worker's before it sleeps: one of both sees the other.
+    remote.wake();
+}
+
+impl Worker {
+    /// Answers those who ask about this worker's green threads, for a moment.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn answer(&self) {
+        let end = clock::now() + TURN;
+        while let Some(request) = self.remote().requests.first() {
+            while let Some(target) = request.next() {
+                self.answer_about(&request, target);
+                if clock::now() >= end {
+                    return;
+                }
+            }
+            self.remote().requests.remove_first();
+            request.finish(self.queued());
+        }
+    }
+
+    fn answer_about(&self, request: &Request, target: Target) {
+        let header = target.header;
+        let word = header.word.load();
+        let same = word.generation() == target.generation && word.home() == self.index();
+        let started = matches!(word.state(), RUNNING | PARKED) && !header.stack_top.get().is_null();
+        if same && started {
+            let room = request.backtraces.then_some(BACKTRACE_ROOM);
+            let number = target.number;
+            let look = self.look(header, room);
+            request.state.lock().answers.push(Answer { number, look });
+        }
+        request.progress.fetch_add(1, Ordering::Relaxed);
+    }
+}
