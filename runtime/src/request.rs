@@ -82,11 +82,8 @@ impl Request {
     /// Takes what has been answered, and gives up on the rest.
     pub(crate) fn close(&self) -> (Vec<Answer>, usize) {
         let mut state = self.state.lock();
-        let targets = std::mem::take(&mut state.targets);
-        let end = (std::mem::take(&mut state.answers), state.queued);
-        drop(state);
-        drop(targets);
-        end
+        state.targets.clear();
+        (std::mem::take(&mut state.answers), state.queued)
     }
 
     fn next(&self) -> Option<Target> {
@@ -103,7 +100,7 @@ impl Request {
 /// The requests to one worker.
 #[derive(Default)]
 pub(crate) struct Requests {
-    /// There are some. Set under the lock by who asks, cleared under it by the worker.
+    /// There are some. Changed under the lock.
     any: AtomicBool,
     list: Lock<Vec<Arc<Request>>>,
 }
@@ -119,12 +116,11 @@ impl Requests {
         self.list.lock().first().cloned()
     }
 
-    fn remove_first(&self) {
+    /// Takes a request out, by the worker that has answered it or the asker who has given up.
+    pub(crate) fn remove(&self, request: &Arc<Request>) {
         let mut list = self.list.lock();
-        let first = list.remove(0);
+        list.retain(|it| !Arc::ptr_eq(it, request));
         self.any.store(!list.is_empty(), Ordering::Relaxed);
-        drop(list);
-        drop(first);
     }
 }
 
@@ -151,7 +147,7 @@ impl Worker {
                     return;
                 }
             }
-            self.remote().requests.remove_first();
+            self.remote().requests.remove(&request);
             request.finish(self.queued());
         }
     }

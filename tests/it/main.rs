@@ -21,6 +21,7 @@ mod generator;
 mod hub;
 mod hub_end;
 mod idle;
+mod inspect;
 mod join;
 mod kill;
 mod kill_matrix;

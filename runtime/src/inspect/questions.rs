@@ -129,6 +129,7 @@ impl Question {
             self.worker.queued = Some(queued);
         } else {
             self.worker.activity = Activity::Hung;
+            remote::at(self.worker.index).requests.remove(request);
         }
         self.worker
     }

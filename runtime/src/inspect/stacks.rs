@@ -50,7 +50,6 @@ impl SiteUse {
 /// let deep = greenloop::spawn(|| std::hint::black_box([1_u8; 20_000]).len());
 /// deep.join().unwrap();
 /// inspect::measure_stacks(0);
-/// # greenloop::run(|| ()); // it is measured after its handle was told
 /// let measured = || inspect::stacks().into_iter().find(|it| it.location().file() == file!());
 /// while measured().is_none() {
 ///     greenloop::yield_now();

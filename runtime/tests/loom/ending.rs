@@ -6,9 +6,9 @@ use crate::explore;
 use crate::header::Wait;
 use crate::lock::Lock;
 use crate::park::{Unparker, unless_killed};
-use crate::stand_in::HOME;
+use crate::stand_in::{HOME, Home};
 use crate::wait_queue::{self, WaitQueue};
-use crate::word::{BODY, CANCELLER, FINISHED, HANDLE, NOWHERE, UNSTARTED, WATCHED, Word};
+use crate::word::{BODY, CANCELLER, FINISHED, HANDLE, LOOKER, NOWHERE, UNSTARTED, WATCHED, Word};
 use loom::cell::UnsafeCell;
 use loom::thread;
 use std::sync::Arc;
@@ -271,4 +271,60 @@ fn one_cancelled_by_a_group_is_not_freed_before_its_end_is_told() {
             spawned.join();
         },
     );
+}
+
+/// A dump: holds the slot, reads what does not change, and lets go of it.
+fn look(spawned: &Spawned) {
+    if spawned.word.hold().is_some() {
+        spawned.use_slot();
+        spawned.release(LOOKER);
+    }
+}
+
+#[test]
+fn one_who_looks_keeps_the_slot_of_a_detached_one() {
+    all_against(None, 0, &[Spawned::run], look);
+}
+
+#[test]
+fn one_who_looks_keeps_the_slot_of_a_joined_one() {
+    all_against(Some(2), HANDLE, &[Spawned::run, look], Spawned::join);
+}
+
+#[test]
+fn one_who_looks_keeps_the_slot_when_the_handle_is_dropped() {
+    all_against(Some(2), HANDLE, &[Spawned::run, look], Spawned::drop_handle);
+}
+
+#[test]
+fn one_who_looks_keeps_the_slot_of_a_cancelled_one() {
+    all_against(Some(2), 0, &[Spawned::run, look], Spawned::cancel);
+}
+
+#[test]
+fn one_who_looks_again_never_holds_a_free_slot() {
+    all_against(None, 0, &[Spawned::run], |spawned| {
+        look(spawned);
+        look(spawned);
+    });
+}
+
+/// While it is held, it is parked and woken as ever.
+#[test]
+fn one_who_looks_takes_no_wake_up_away() {
+    explore(Some(3), || {
+        let home = Arc::new(Home::started());
+        let (looker, waker) = (home.clone(), home.clone());
+        let looking = thread::spawn(move || {
+            let held = looker.slot.word.hold();
+            assert!(held.is_some(), "it has not ended");
+            assert!(!looker.slot.word.release(LOOKER), "its body is known");
+        });
+        let waking = thread::spawn(move || waker.unpark(0));
+        home.park();
+        looking.join().unwrap();
+        waking.join().unwrap();
+        assert!(!home.slot.word.load().has(LOOKER));
+        assert_eq!(home.take_inbox(), 0);
+    });
 }
