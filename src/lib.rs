@@ -88,6 +88,12 @@
 //! of 4 KiB. Below it lies a guard. A green thread that runs into it ends the process with `green
 //! thread 'NAME' (spawned at FILE:LINE) has overflowed its stack (N KiB)`.
 //!
+//! # Seeing what it does
+//!
+//! [`inspect::dump`] tells of every green thread what it waits for and since when, where it was
+//! spawned and by whom, how much of its stack it uses, and where it is now; and of every worker
+//! what it runs, and whether it hangs. [`inspect::on_signal`] prints that on `SIGQUIT`.
+//!
 //! # Panics
 //!
 //! A panic ends its green thread and goes to whoever joins, with its payload, as with std's

@@ -1,15 +1,17 @@
 //! The blocking pool: OS threads for calls that would hold up a worker.
 
 use crate::atomic::{AtomicU32, Ordering};
+use crate::birth::{self, Birth};
 use crate::clock;
 use crate::config;
+use crate::context;
 use crate::futex;
 use crate::header::{Header, Kind};
 use crate::join::JoinHandle;
 use crate::lock::Lock;
 use crate::pool::Permit;
 use crate::remote::Unstarted;
-use crate::spawn::{self, Birth};
+use crate::spawn;
 use crate::stack::SizeClass;
 use crate::word::{BODY, HANDLE, NOWHERE};
 use std::collections::VecDeque;
@@ -56,7 +58,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let header = spawn::new_header::<F, T>(birth(HANDLE | BODY), f);
+    let header = birth::new_header::<F, T>(birth(HANDLE | BODY), f);
     let header = header.expect("failed to submit a job to the blocking pool");
     spawn::give_extra(header, None, None, permit);
     // SAFETY: the header was made for a `T`, with `HANDLE`.
@@ -70,7 +72,7 @@ where
 /// thread can be started.
 #[track_caller]
 pub(crate) fn submit(job: Box<dyn FnOnce() + Send>) -> io::Result<()> {
-    let header = spawn::new_header::<_, ()>(birth(BODY), job)?;
+    let header = birth::new_header::<_, ()>(birth(BODY), job)?;
     POOL.submit(header)
 }
 
@@ -83,6 +85,7 @@ fn birth(flags: u64) -> Birth {
         place: Location::caller(),
         class: SizeClass::default(),
         kind: Kind::Job,
+        spawner: birth::running_on(context::worker()),
     }
 }
 

@@ -51,14 +51,14 @@ pub(crate) struct Header {
     pub(crate) stack_top: Cell<*const u8>,
     pub(crate) yielder: YielderCell,
     pub(crate) coroutine: UnsafeCell<Option<Coroutine>>,
-    pub(crate) body: Cell<Option<&'static BodyType>>,
-    /// Who wants to hear of the end.
-    pub(crate) end: Lock<End>,
     /// The innermost `timeout` that it is in. Its own.
     pub(crate) limit: Cell<Option<NonNull<Limit>>>,
     /// For what it waits, if it is parked, and since when: written by its home worker.
     wait: AtomicU64,
     since: AtomicU64,
+    pub(crate) body: Cell<Option<&'static BodyType>>,
+    /// Who wants to hear of the end.
+    pub(crate) end: Lock<End>,
     /// The id of the green thread that spawned it, or 0.
     pub(crate) spawner: Cell<u64>,
     /// What few have; null while it has none. Belongs to the header, which `clear` empties.

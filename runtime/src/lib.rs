@@ -5,6 +5,7 @@
 
 mod abort;
 mod atomic;
+mod birth;
 mod blocking;
 #[doc(hidden)]
 pub mod cast;

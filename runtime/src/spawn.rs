@@ -2,6 +2,7 @@
 //! a queue.
 
 use crate::abort;
+use crate::birth::{self, Birth};
 use crate::config;
 use crate::context;
 use crate::extra::{self, Extra};
@@ -16,10 +17,10 @@ use crate::park::Unparker;
 use crate::pool::Permit;
 use crate::remote::Unstarted;
 use crate::scheduler::Scheduler;
-use crate::stack::{self, Label, SizeClass};
+use crate::stack::{self, SizeClass};
 use crate::storage::{Block, Storage};
-use crate::thread::{self, Thread};
-use crate::word::{BODY, CANCELLER, HANDLE, KILL, NOWHERE, UNSTARTED, WATCHED};
+use crate::thread;
+use crate::word::{BODY, CANCELLER, HANDLE, KILL, NOWHERE, WATCHED};
 use crate::worker::Worker;
 use crate::{clock, park};
 use std::io;
@@ -359,8 +360,9 @@ impl Builder {
             place,
             class,
             kind,
+            spawner: birth::running_on(worker),
         };
-        let header = new_header(birth, f).inspect_err(|_| refund(worker, class))?;
+        let header = birth::new_header(birth, f).inspect_err(|_| refund(worker, class))?;
         give_extra(header, locals, storage, self.permit);
         Ok(header)
     }
@@ -428,50 +430,6 @@ pub fn spread_next_spawn() {
     if let Some((_, header)) = context::green() {
         header.spread.set(true);
     }
-}
-
-/// What a new one has from its first moment, when others may look at it already.
-pub(crate) struct Birth {
-    pub(crate) name: Option<Arc<str>>,
-    /// Who knows it.
-    pub(crate) flags: u64,
-    pub(crate) home: usize,
-    pub(crate) place: &'static Location<'static>,
-    pub(crate) class: SizeClass,
-    pub(crate) kind: Kind,
-}
-
-/// A slot with `f` in it, unstarted.
-pub(crate) fn new_header<F, T>(birth: Birth, f: F) -> io::Result<NonNull<Header>>
-where
-    F: FnOnce() -> T,
-{
-    let slot = take_slot()?;
-    // SAFETY: slots live for ever.
-    let header = unsafe { slot.as_ref() };
-    header.body.set(Some(Body::<F, T>::TYPE));
-    header.class.set(birth.class);
-    header.set_kind(birth.kind);
-    header.spawner.set(spawner());
-    let generation = header.word.load().generation();
-    // SAFETY: the slot was free, so it is the caller's alone and its room is empty.
-    unsafe {
-        *header.label.get() = Label {
-            thread: Some(Thread::new(slot, generation, birth.name)),
-            location: birth.place,
-        };
-        header.store(f);
-    }
-    header.word.begin(UNSTARTED, birth.flags, birth.home);
-    Ok(slot)
-}
-
-/// The id of the green thread that spawns, or 0.
-#[inline]
-fn spawner() -> u64 {
-    // SAFETY: the slot of a running green thread is in use.
-    let id = |(_, it): (_, &Header)| unsafe { it.thread() }.number().get();
-    context::green().map_or(0, id)
 }
 
 /// The free slots for OS threads that are no workers.
@@ -585,10 +543,10 @@ pub(crate) fn cancel(header: &Header, generation: u32) -> bool {
 }
 
 /// The types of a closure and its result.
-struct Body<F, T>(PhantomData<(F, T)>);
+pub(crate) struct Body<F, T>(PhantomData<(F, T)>);
 
 impl<F: FnOnce() -> T, T> Body<F, T> {
-    const TYPE: &'static BodyType = &BodyType {
+    pub(crate) const TYPE: &'static BodyType = &BodyType {
         run: Self::run,
         cancel: Self::cancel,
         drop_result: Self::drop_result,

@@ -22,6 +22,7 @@ mod hub;
 mod hub_end;
 mod idle;
 mod inspect;
+mod inspect_waits;
 mod join;
 mod kill;
 mod kill_matrix;

@@ -2,8 +2,8 @@
 //! it was spawned and by whom, where it is now, and how much of its stack it uses.
 //!
 //! [`dump`] and [`dump_with`] take a [`Dump`]; [`on_signal`] prints one whenever the process gets
-//! `SIGQUIT` (Ctrl-\\ at a terminal); [`measure_stacks`] and [`stacks`] say how large stacks have to
-//! be.
+//! `SIGQUIT` (Ctrl-\\ at a terminal), [`on_panic`] when the caller panics; [`measure_stacks`] and
+//! [`stacks`] say how large stacks have to be.
 //!
 //! Nothing is stopped for a dump, and nothing is kept for it while none is taken. So it shows each
 //! green thread as it was at some moment while the dump was taken: who was there all the time is
@@ -32,6 +32,7 @@ mod dump;
 mod entry;
 #[cfg(feature = "json")]
 mod json;
+mod panic;
 mod questions;
 mod signal;
 mod stacks;
@@ -42,6 +43,7 @@ mod worker;
 pub use self::descriptor::{Descriptor, Socket};
 pub use self::dump::{Dump, Options, dump, dump_with};
 pub use self::entry::{Backtrace, GreenThread, Kind, State};
+pub use self::panic::on_panic;
 pub use self::signal::on_signal;
 pub use self::stacks::{SiteUse, measure_stacks, stacks};
 pub use self::wait::Wait;

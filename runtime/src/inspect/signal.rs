@@ -1,6 +1,6 @@
 //! `on_signal`: a dump on standard error whenever the process gets SIGQUIT.
 
-use super::dump::dump;
+use super::dump::{Dump, dump};
 use crate::atomic::{AtomicBool, Ordering};
 use signal_hook::consts::SIGQUIT;
 use signal_hook::iterator::Signals;
@@ -34,13 +34,12 @@ pub fn on_signal() -> io::Result<()> {
 
 fn start() -> io::Result<()> {
     let mut signals = Signals::new([SIGQUIT])?;
-    let print = move || {
-        for _ in &mut signals {
-            let text = dump().to_string();
-            // There is nobody to tell if standard error is closed.
-            let _ = io::stderr().write_all(text.as_bytes());
-        }
-    };
     let thread = thread::Builder::new().name("greenloop-inspect".into());
-    thread.spawn(print).map(drop)
+    let printing = thread.spawn(move || signals.forever().for_each(|_| print(&dump())));
+    printing.map(drop)
+}
+
+pub(super) fn print(dump: &Dump) {
+    // There is nobody to tell if standard error is closed.
+    let _ = io::stderr().write_all(dump.to_string().as_bytes());
 }
