@@ -88,7 +88,12 @@ fn who_takes_it_runs_and_who_has_not_started_is_unstarted() {
 #[test]
 fn a_job_and_its_joiner() {
     let (release, released) = std::sync::mpsc::channel::<()>();
-    let job = spawn_blocking(move || drop(released.recv()));
+    let (begin, begun) = std::sync::mpsc::channel();
+    let job = spawn_blocking(move || {
+        begin.send(()).unwrap();
+        drop(released.recv());
+    });
+    begun.recv().unwrap();
     let joiner = named("joiner of a job", move || job.join().unwrap());
     let dump = dump_when_waiting("joiner of a job");
     let Some(Wait::Join(id)) = find(&dump, "joiner of a job").unwrap().wait() else {
