@@ -5,7 +5,6 @@ use crate::thread::Thread;
 use corosensei::{Coroutine, CoroutineResult};
 use std::os::unix::process::ExitStatusExt;
 use std::ptr::NonNull;
-use std::sync::Arc;
 
 /// Runs `f` on a stack whose label is `label`.
 fn run_labelled(label: Option<&Label>, f: impl FnOnce() + 'static) {
@@ -31,7 +30,7 @@ fn assert_signalled(output: &Output, signal: i32, text: &str) {
     assert!(told.contains(text), "{told}");
 }
 
-fn named(name: impl Into<Arc<str>>) -> Thread {
+fn named(name: &str) -> Thread {
     Thread::new(NonNull::dangling(), 0, Some(name.into()))
 }
 
@@ -40,7 +39,7 @@ fn an_overflow_names_the_green_thread() {
     let output = in_child(|| {
         overflow::install();
         let label = Label {
-            thread: Some(named("digger".into())),
+            thread: Some(named("digger")),
             location: Location::caller(),
         };
         run_labelled(Some(&label), || _ = recurse(0));
@@ -78,7 +77,7 @@ fn a_long_name_is_cut() {
     let output = in_child(|| {
         overflow::install();
         let label = Label {
-            thread: Some(named("é".repeat(5000).into())),
+            thread: Some(named(&"é".repeat(5000))),
             location: Location::caller(),
         };
         run_labelled(Some(&label), || _ = recurse(0));
@@ -153,7 +152,7 @@ fn on_a_thread_without_an_alternate_stack() {
     let _alternate = overflow::ensure_alternate_stack();
     assert!(_alternate.is_installed());
     let label = Label {
-        thread: Some(named("deep".into())),
+        thread: Some(named("deep")),
         location: Location::caller(),
     };
     run_labelled(Some(&label), || _ = recurse(0));
