@@ -30,6 +30,12 @@ pub(crate) fn find<'a>(dump: &'a Dump, name: &str) -> Option<&'a GreenThread> {
     dump.iter().find(|it| it.name() == Some(name))
 }
 
+pub(crate) fn parks_for_ever() {
+    loop {
+        thread::park();
+    }
+}
+
 /// A dump in which the one with this name waits.
 pub(crate) fn dump_when_waiting(name: &str) -> Dump {
     let take = || inspect::dump_with(patient());
@@ -40,7 +46,7 @@ pub(crate) fn dump_when_waiting(name: &str) -> Dump {
 
 #[test]
 fn every_thread_can_take_one() {
-    let parked = named("seen by everybody", || (0..).for_each(|_| thread::park()));
+    let parked = named("seen by everybody", parks_for_ever);
     drop(dump_when_waiting("seen by everybody"));
     everywhere(|| {
         for backtraces in [false, true] {
@@ -91,7 +97,7 @@ fn a_job_and_its_joiner() {
     let (begin, begun) = std::sync::mpsc::channel();
     let job = spawn_blocking(move || {
         begin.send(()).unwrap();
-        drop(released.recv());
+        let _ = released.recv();
     });
     begun.recv().unwrap();
     let joiner = named("joiner of a job", move || job.join().unwrap());
@@ -161,7 +167,7 @@ fn a_full_stack_has_no_room_for_a_backtrace() {
 fn a_worker_that_hangs_is_told_with_what_it_runs() {
     let child = Child::new(this_test!()).variable("GREENLOOP_WORKERS", 1);
     child.passes(|| {
-        let beside = named("beside", || (0..).for_each(|_| thread::park()));
+        let beside = named("beside", parks_for_ever);
         drop(dump_when_waiting("beside"));
         let (running, stop) = (
             Arc::new(AtomicBool::new(false)),

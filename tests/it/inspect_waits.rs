@@ -12,7 +12,7 @@ use greenloop::net::{TcpListener, TcpStream, UdpSocket};
 use greenloop::{JoinHandle, spawn, sync, thread};
 
 use crate::child::{Child, this_test};
-use crate::inspect::{named, patient};
+use crate::inspect::{named, parks_for_ever, patient};
 use crate::within::until;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -45,7 +45,6 @@ fn waiting(
 }
 
 fn waits_for_time_and_ends() -> Vec<Waiting> {
-    let park = || (0..).for_each(|_| thread::park());
     let join = || {
         let _ = spawn(thread::park).join();
     };
@@ -60,7 +59,7 @@ fn waits_for_time_and_ends() -> Vec<Waiting> {
         greenloop::wait_any(&[&event]);
     };
     vec![
-        waiting("park", park, |it| *it == Wait::Unpark),
+        waiting("park", parks_for_ever, |it| *it == Wait::Unpark),
         waiting(
             "sleep",
             || greenloop::sleep(HOUR),
@@ -176,17 +175,17 @@ fn waits_for_queues() -> Vec<Waiting> {
     let receiver = std::sync::Mutex::new(receiver);
     let send = move || {
         let _open = &receiver;
-        drop(sender.send(1));
+        let _ = sender.send(1);
     };
     let receive = || {
         let (_sender, receiver) = sync::mpsc::channel::<u8>();
-        drop(receiver.recv());
+        let _ = receiver.recv();
     };
     let pool = greenloop::pool::Pool::new(1);
     pool.spawn(thread::park);
     vec![
-        waiting("get", move || drop(empty.get()), on!(QueueGet)),
-        waiting("put", move || drop(full.put(1)), on!(QueuePut)),
+        waiting("get", move || assert!(empty.get().is_err()), on!(QueueGet)),
+        waiting("put", move || assert!(full.put(1).is_err()), on!(QueuePut)),
         waiting("queue join", move || unfinished.join(), on!(QueueJoin)),
         waiting("send", send, on!(ChannelSend)),
         waiting("receive", receive, on!(ChannelReceive)),
@@ -240,7 +239,7 @@ fn churn(stop: Arc<AtomicBool>) -> JoinHandle<usize> {
         while !stop.load(Ordering::Relaxed) {
             let some: Vec<_> = (0..50).map(|_| spawn(thread::park)).collect();
             greenloop::yield_now();
-            greenloop::killall(&some, None);
+            greenloop::killall(&some, None).unwrap();
             rounds += 1;
         }
         rounds
