@@ -408,6 +408,23 @@ fn epoll_waits_too() {
 }
 
 #[test]
+fn so_does_the_bare_system_call() {
+    in_hub(|| {
+        let (reader, writer) = io::pipe().unwrap();
+        let epoll = epoll_of(reader.as_raw_fd());
+        let writing = spawn_local(move || { &writer }.write_all(b"x").unwrap());
+        let mut event = libc::epoll_event { events: 0, u64: 0 };
+        // SAFETY: room for one, and no mask.
+        let found = unsafe {
+            let (fd, no_mask) = (epoll.as_raw_fd(), 0);
+            libc::syscall(libc::SYS_epoll_pwait, fd, &raw mut event, 1, -1, no_mask, 8)
+        };
+        assert_eq!((found, { event.u64 }), (1, 77));
+        writing.join().unwrap();
+    });
+}
+
+#[test]
 fn a_timeout_ends_an_epoll_wait() {
     in_hub(|| {
         let (reader, _writer) = io::pipe().unwrap();

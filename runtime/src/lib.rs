@@ -37,6 +37,8 @@ mod park;
 pub mod pool;
 pub mod queue;
 mod reactor;
+#[doc(hidden)]
+pub mod readiness;
 mod ready;
 mod remote;
 mod scheduler;
