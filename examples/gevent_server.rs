@@ -3,19 +3,25 @@
 //! ```text
 //! cargo run --release --example gevent_server                 # 127.0.0.1:16000
 //! cargo run --release --example gevent_server -- 127.0.0.1:0  # any free port
+//! cargo run --release --example gevent_server -- --workers 1  # on one core
 //! nc 127.0.0.1 16000                                          # every line comes back; Ctrl-D ends
 //! cargo run --release --example echo_client -- 127.0.0.1:16000 --connections 1000
 //! ```
 //!
+//! Ctrl-C or SIGTERM ends it: who is connected has five seconds to finish.
 //! For ten thousand connections let both programs open as many files first: `ulimit -n 20000`.
 
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
-use greenloop::net::{TcpListener, TcpStream};
-use greenloop::spawn;
+use greenloop::net::{StreamServer, TcpStream};
+use greenloop::signal::{SIGINT, SIGTERM, Shutdown};
+use greenloop::{Runtime, spawn};
+
+/// How long connections may go on once the server is to end.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Sends back whatever it receives, on every connection at once.
 #[derive(Parser)]
@@ -23,31 +29,35 @@ struct Args {
     /// Where to listen, as HOST:PORT; port 0 takes any free one
     #[arg(value_name = "ADDR", default_value = "127.0.0.1:16000")]
     address: String,
+    /// How many OS threads run the connections; one a core by default
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    workers: Option<u16>,
 }
 
 fn main() -> ExitCode {
-    let Args { address } = Args::parse();
-    let (listener, bound) = match listen(&address) {
-        Ok(listening) => listening,
+    let args = Args::parse();
+    match serve(&args) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("gevent_server: cannot listen on {address}: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    println!("listening on {bound}");
-    for accepted in listener.incoming() {
-        match accepted {
-            Ok(stream) => drop(spawn(move || echo(stream))),
-            Err(error) => eprintln!("gevent_server: cannot accept: {error}"),
+            eprintln!("gevent_server: {error}");
+            ExitCode::FAILURE
         }
     }
-    ExitCode::SUCCESS
 }
 
-fn listen(address: &str) -> io::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind(address)?;
-    let bound = listener.local_addr()?;
-    Ok((listener, bound))
+fn serve(args: &Args) -> io::Result<()> {
+    if let Some(workers) = args.workers {
+        Runtime::builder().workers(workers.into()).start()?;
+    }
+    let shutdown = Shutdown::on([SIGTERM, SIGINT])?;
+    let server = StreamServer::bind(&args.address, |stream: TcpStream, _| echo(stream));
+    let server = server.map_err(|error| {
+        let address = &args.address;
+        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+    })?;
+    println!("listening on {}", server.local_addr());
+    let asked = spawn(move || shutdown.wait());
+    server.serve_until(&asked, GRACE).map(drop)
 }
 
 /// Echoes until the client has said all; an error (say, a reset) ends this connection alone.

@@ -109,6 +109,7 @@
 #[cfg(feature = "monkey")]
 pub use greenloop_monkey as monkey;
 pub use greenloop_net as net;
+pub use greenloop_os::{fs, io, prefork, process, signal};
 pub use greenloop_runtime::{
     Builder, Elapsed, Generator, GetFrom, IWait, JoinFuture, JoinHandle, Joinable, Killed,
     LocalJoinHandle, PutInto, Runtime, RuntimeBuilder, Scope, ScopedJoinHandle, Select, Source,

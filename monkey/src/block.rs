@@ -14,6 +14,7 @@ use crate::destructors::{self, Destructor, Destructors};
 use crate::image;
 use crate::kernel;
 use crate::program;
+use crate::robust;
 use crate::rseq;
 use greenloop_runtime::foreign::{self, Block, Guard, Lock};
 use libc::{c_int, c_void, pthread_attr_t, pthread_t};
@@ -41,6 +42,8 @@ pub(crate) struct Donor {
     released: AtomicU32,
     /// The number of the kernel's thread.
     number: AtomicI32,
+    /// Where the list of its robust mutexes begins; 0 if it has none.
+    robust: AtomicUsize,
     /// What `program` keeps with its current user; belongs to that, too.
     user: Cell<usize>,
     /// A green thread has used it before. This and the destructors belong to its current user.
@@ -135,6 +138,8 @@ unsafe impl Block for Donor {
             destructors::clear_keys();
             // Those of keys may have made further values, which must not be left to the next user.
             self.run_destructors();
+            // The thread itself sleeps, and leaves the list to who uses its storage.
+            robust::give_up(self.robust.load(Ordering::Relaxed), self.number());
         }
     }
 
@@ -168,6 +173,7 @@ impl Donor {
             ready: AtomicU32::new(1),
             released: AtomicU32::new(0),
             number: AtomicI32::new(number),
+            robust: AtomicUsize::new(robust::list_of(number)),
             user: Cell::new(0),
             used: Cell::new(false),
             destructors: RefCell::default(),
@@ -218,6 +224,7 @@ impl Donor {
             ready: AtomicU32::new(0),
             released: AtomicU32::new(0),
             number: AtomicI32::new(0),
+            robust: AtomicUsize::new(0),
             user: Cell::new(0),
             used: Cell::new(false),
             destructors: RefCell::default(),
@@ -297,6 +304,8 @@ extern "C" fn donate(donor: *mut c_void) -> *mut c_void {
     let pointer = foreign::thread_pointer();
     donor.pointer.store(pointer, Ordering::Relaxed);
     donor.number.store(number(), Ordering::Relaxed);
+    let robust = robust::list_of(donor.number());
+    donor.robust.store(robust, Ordering::Relaxed);
     raise(&donor.ready);
     while donor.released.load(Ordering::Acquire) == 0 {
         wait(&donor.released);

@@ -4,6 +4,7 @@
 //! in blocking mode, the green thread waits until the descriptor may be ready, and tries again.
 //! Nothing is remembered of a descriptor: all is decided when its call would block.
 
+use crate::hooks::io;
 use crate::kernel;
 use crate::lot::{self, Key, Place};
 use crate::mode;
@@ -109,9 +110,21 @@ impl Call {
 
     #[inline]
     pub(crate) fn retry(&mut self, mut attempt: impl FnMut() -> isize) -> Option<isize> {
+        if foreign::spend_budget() {
+            self.let_others_run();
+        }
         match attempt() {
             WOULD_BLOCK => self.retry_slowly(&mut attempt),
             done => Some(done),
+        }
+    }
+
+    /// Who never has to wait must not keep others from running; but nobody yields in the program's
+    /// standard output.
+    #[cold]
+    fn let_others_run(&self) {
+        if self.direction == Direction::Read || !io::is_output(self.fd) {
+            foreign::give_way();
         }
     }
 

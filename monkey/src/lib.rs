@@ -20,9 +20,9 @@
 //! ```
 //!
 //! This crate defines the C library's blocking calls in the program itself, so that std and every C
-//! library that the program links resolve to them. Nothing is patched until [`patch_all`] (or one of
-//! the others) is called; until then, and on every OS thread and light green thread afterwards, a
-//! wait is the plain call. Call it first thing in `main`, before there are other threads.
+//! library that the program links resolve to them. Nothing is patched until [`patch_all`] (or one
+//! of the others) is called; until then, and on every OS thread and light green thread afterwards,
+//! a wait is the plain call. Call it first thing in `main`, before there are other threads.
 //!
 //! # Two kinds of green threads
 //!
@@ -39,14 +39,18 @@
 //!
 //! | calls | |
 //! |---|---|
-//! | `read`, `recv`, `write`, `send`, `accept`, `connect` and their families, `splice`, `sendfile` | a blocking `send` sends all; `SO_RCVTIMEO` and `SO_SNDTIMEO` hold; a non-blocking descriptor keeps `EAGAIN` |
+//! | `read`, `recv`, `write`, `send`, `accept`, `connect` and their families, `splice`, `sendfile` | a blocking `send` sends all; `SO_RCVTIMEO` and `SO_SNDTIMEO` hold, `SO_RCVLOWAT` does not; a non-blocking descriptor keeps `EAGAIN`; not with `MSG_FASTOPEN`, nor `recvmmsg` of a stream with `MSG_WAITALL`: those block |
 //! | `poll`, `select`, `epoll_wait` and their families | not with a mask of signals: that blocks |
-//! | `sleep`, `nanosleep`, `clock_nanosleep`, … | |
+//! | `sleep`, `nanosleep`, `clock_nanosleep`, … | not by a clock of processor time: that blocks |
 //! | `getaddrinfo` and the other look-ups | on the blocking pool |
-//! | `waitpid` and its family, `system` | |
+//! | `waitpid` and its family, `sigwait` and its family, `system` | signals are looked for every 16 ms at least; `sigsuspend` blocks |
 //! | mutexes, conditions, reader-writer locks, semaphores, barriers, `pthread_once`, `pthread_join`, and futexes by `syscall`: so all of `std::sync` and `std::thread` | shared between processes: looked at every 5 ms |
-//! | `flock`, `fcntl` locks, opening a named pipe | |
+//! | `flock`, `lockf`, `fcntl` locks, opening a named pipe | |
 //! | regular files | with [`patch_fs`] only: on the blocking pool |
+//!
+//! Joins of OS threads, `system` and named pipes may wait for what another green thread does. So
+//! they take no place in the blocking pool: each that waits has a helper thread beside it. Calls
+//! that go through without a wait let the other green threads run now and then.
 //!
 //! Waking calls (unlocking, signalling, closing) act from every thread. `close`, `dup2` and
 //! `close_range` wake those who wait for the descriptor, with `EBADF`.
@@ -63,11 +67,15 @@
 //! * Standard output and error, unless they are sockets: a yield there would let others into their
 //!   locks.
 //! * Code that spins without a call; the C library's calls within itself (`fread`, `getaddrinfo`'s
-//!   own sockets); libraries opened with `RTLD_DEEPBIND`; `io_uring`; system calls that a crate makes
-//!   by the bare instruction (rustix).
-//! * A lock that is held by a full green thread and wanted by a light one, or by a worker's own code
-//!   (a logger), blocks that worker.
-//! * Signal handlers on a worker must not make calls that wait.
+//!   own sockets); libraries opened with `RTLD_DEEPBIND`; `io_uring`; system calls that a crate
+//!   makes by the bare instruction (rustix).
+//! * A lock that is held by a full green thread and wanted by a light one, or by a worker's own
+//!   code (a logger), blocks that worker.
+//! * A signal handler on the alternate stack (`SA_ONSTACK`) blocks its worker. One on the stack of
+//!   the green thread that it has interrupted can't be told from it: it must make no call that
+//!   waits, even one that is safe in handlers elsewhere, since others would run while it has
+//!   interrupted an allocator or greenloop itself, with its signal blocked. Nor may it post a
+//!   semaphore or end a descriptor that a green thread waits for.
 //!
 //! What a hook could not wait for, it says through `log` at DEBUG, target `greenloop::monkey`, with
 //! the call and the green thread's name: that is how to see what was missed.
@@ -77,9 +85,11 @@
 //! [`PatchError`] says why nothing was patched: another system, a symbol that does not resolve to
 //! this crate (a library in `LD_PRELOAD`, a `cdylib` in a foreign program, a statically linked C
 //! library), a self-check that did not go through, or an allocator that does not bear it (one that
-//! uses restartable sequences, as Google's tcmalloc, or takes the C library's mutexes, as jemalloc).
-//! After the patch, `setuid` and its family fail with `EPERM` while there are other full green
-//! threads: change ids first. After `fork`, only `exec` or `_exit` may follow in the child.
+//! uses restartable sequences, as Google's tcmalloc, or takes the C library's mutexes, as
+//! jemalloc). After the patch, `setuid` and its family fail with `EPERM` while there are other full
+//! green threads: change ids first. `pthread_cancel` of a green thread fails with `ESRCH`; an OS
+//! thread is cancelled in the same calls as ever. After `fork`, only `exec` or `_exit` may follow
+//! in the child.
 //!
 //! | system | |
 //! |---|---|
@@ -124,6 +134,8 @@ mod probe;
 pub mod program;
 #[cfg(patchable)]
 mod real;
+#[cfg(patchable)]
+mod robust;
 #[cfg(patchable)]
 mod rseq;
 #[cfg(patchable)]

@@ -7,7 +7,9 @@
 //! No wake-up is lost: the waiter counts itself, fences and looks at the object; the waker changes
 //! the object, fences and looks at the count.
 
+use crate::kernel;
 use greenloop_runtime::foreign::{self, Lock, Waker};
+use libc::timespec;
 use std::cell::Cell;
 use std::ops::RangeInclusive;
 use std::ptr::NonNull;
@@ -77,19 +79,7 @@ pub(crate) fn wait(key: Key, bits: u32, deadline: u64, still: impl FnOnce() -> b
     if !unsafe { place.enter(still) } {
         return Outcome::Refused;
     }
-    loop {
-        foreign::park(deadline);
-        if !place.is_queued() {
-            return Outcome::Woken;
-        }
-        if foreign::now() >= deadline {
-            return if place.leave() {
-                Outcome::TimedOut
-            } else {
-                Outcome::Woken
-            };
-        }
-    }
+    place.wait(deadline, || false)
 }
 
 /// Wakes up to `count` of those who wait for `key`, in order, if they have one of `bits`; says how
@@ -195,6 +185,31 @@ impl Place {
         false
     }
 
+    /// Waits here for a wake-up or `deadline`, on a green or OS thread. It also ends, as by time,
+    /// if `is_over` says so, which is asked after wake-ups for another place of the caller's.
+    pub(crate) fn wait(&self, deadline: u64, is_over: impl Fn() -> bool) -> Outcome {
+        // A light green thread's other code must not run meanwhile, nor may a signal handler switch
+        // stacks: they block their worker.
+        let blocks = foreign::is_green() && !foreign::may_wait();
+        loop {
+            if blocks {
+                block_a_little(deadline);
+            } else {
+                foreign::park(deadline);
+            }
+            if !self.is_queued() {
+                return Outcome::Woken;
+            }
+            if foreign::now() >= deadline || is_over() {
+                return if self.leave() {
+                    Outcome::TimedOut
+                } else {
+                    Outcome::Woken
+                };
+            }
+        }
+    }
+
     /// Has nobody woken it?
     pub(crate) fn is_queued(&self) -> bool {
         let _queue = bucket(self.0.key).queue.lock();
@@ -217,6 +232,18 @@ impl Place {
     pub(crate) fn woken_by(&self) -> u32 {
         self.0.woken_by.get()
     }
+}
+
+/// Blocks the OS thread itself for a millisecond, or until `deadline`.
+fn block_a_little(deadline: u64) {
+    let left = deadline.saturating_sub(foreign::now());
+    let time = timespec {
+        tv_sec: 0,
+        tv_nsec: left.min(1_000_000) as _,
+    };
+    let time = (&raw const time).expose_provenance();
+    // SAFETY: a valid time; the time left is not asked for.
+    unsafe { kernel::call(libc::SYS_nanosleep, [time, 0]) };
 }
 
 impl Drop for Place {

@@ -26,7 +26,7 @@ pub enum Group {
     Time,
     /// `getaddrinfo`, `getnameinfo`, `gethostbyname`, …: on the blocking pool.
     Dns,
-    /// `waitpid` and its family, `system`, `pclose`, `pause`.
+    /// `waitpid` and its family, `system`, `pclose`, `pause`, `sigwait` and its family.
     Process,
     /// Mutexes, condition variables, semaphores, futexes, joins. Every other group brings it along.
     Sync,

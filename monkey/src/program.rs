@@ -4,7 +4,6 @@
 use crate::block::{self, Donor};
 use crate::image::module_of;
 pub use crate::kernel::{call, errno, set_errno};
-pub use crate::offload::offload;
 pub use crate::real::Real;
 use greenloop_runtime::foreign::{self, Block};
 use libc::{c_int, c_uint, c_void, pthread_t};
@@ -27,6 +26,10 @@ pub trait Program: Sync {
 
     /// Waits until a signal has been handled.
     fn pause(&self);
+
+    /// Waits until a signal has been handled, with the signals of `mask` blocked meanwhile; false if
+    /// the caller is not one of the program's green threads.
+    fn suspend(&self, mask: u64) -> bool;
 
     /// The signals that the caller blocks, as its children shall.
     fn mask(&self) -> u64;
@@ -100,16 +103,6 @@ impl Storage {
     /// The word that was kept; 0 if there was none.
     pub fn user(self) -> usize {
         self.0.user().get()
-    }
-
-    /// Runs the destructors of thread-locals as `exit` does, which spares those of keys.
-    ///
-    /// # Safety
-    ///
-    /// It is the current storage, and no thread-local of it is borrowed.
-    pub unsafe fn run_destructors(self) {
-        // SAFETY: the caller's word.
-        unsafe { self.0.run_destructors() };
     }
 }
 

@@ -88,6 +88,48 @@ fn each_way_to_close_wakes() {
     });
 }
 
+/// Lets the process have so many descriptors; false if it may not.
+fn has_room_for(count: libc::rlim_t) -> bool {
+    let limit = libc::rlimit {
+        rlim_cur: count,
+        rlim_max: count,
+    };
+    let mut now = limit;
+    // SAFETY: a valid limit, and room for one.
+    unsafe {
+        libc::getrlimit(libc::RLIMIT_NOFILE, &mut now);
+        now.rlim_cur >= count || libc::setrlimit(libc::RLIMIT_NOFILE, &limit) == 0
+    }
+}
+
+/// Is the descriptor in the list of some reactor's?
+fn is_watched(fd: RawFd) -> bool {
+    let line = format!("tfd: {fd:8} ");
+    let descriptors = std::fs::read_dir("/proc/self/fdinfo").unwrap();
+    let texts = descriptors.filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok());
+    texts.into_iter().any(|text| text.contains(&line))
+}
+
+#[test]
+fn a_range_of_great_numbers_is_forgotten() {
+    const GREAT: RawFd = 70_000;
+    if !has_room_for(GREAT as libc::rlim_t + 1) {
+        return;
+    }
+    in_hub(|| {
+        let (stream, _other) = UnixStream::pair().unwrap();
+        // SAFETY: no memory is passed.
+        assert_eq!(unsafe { libc::dup2(stream.as_raw_fd(), GREAT) }, GREAT);
+        let reader = spawn_local(|| errno(read(&GREAT, &mut [0])));
+        thread::sleep(SHORT);
+        assert!(is_watched(GREAT));
+        // SAFETY: as above; nobody else knows these.
+        unsafe { libc::close_range(GREAT as u32 - 1, GREAT as u32 + 1, 0) };
+        assert_eq!(reader.join().unwrap(), libc::EBADF);
+        assert!(!is_watched(GREAT));
+    });
+}
+
 #[test]
 fn a_dup2_that_fails_wakes_nobody() {
     in_hub(|| {

@@ -62,6 +62,29 @@ fn nor_does_a_locked_range() {
     only_one_has_it("range", lock_range);
 }
 
+/// A lock of the file, of the process: one of an opening of it keeps it away.
+fn lockf(file: &File) -> std::io::Result<isize> {
+    // SAFETY: no memory is passed.
+    c(unsafe { libc::lockf(file.as_raw_fd(), libc::F_LOCK, 0) })
+}
+
+#[test]
+fn lockf_waits_too() {
+    in_hub(|| {
+        let owner = File::create(path("lockf")).unwrap();
+        lock_range(&owner).unwrap();
+        let other = greenloop::spawn_local(|| {
+            let file = File::create(path("lockf")).unwrap();
+            lockf(&file).unwrap();
+        });
+        thread::sleep(SHORT);
+        assert!(!other.is_finished());
+        drop(owner);
+        other.join().unwrap();
+        std::fs::remove_file(path("lockf")).unwrap();
+    });
+}
+
 #[test]
 fn a_timeout_cuts_the_wait_for_a_file() {
     in_hub(|| {

@@ -9,7 +9,7 @@ mod within;
 
 use child::{Child, this_test};
 use greenloop::{Builder, monkey, run, spawn, spawn_local, yield_now};
-use libc::{c_int, c_void, pthread_t};
+use libc::{c_int, c_void, pthread_cond_t, pthread_mutex_t, pthread_t};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
@@ -29,6 +29,12 @@ unsafe extern "C-unwind" {
     fn sleep(seconds: u32) -> u32;
     fn poll(fds: *mut libc::pollfd, count: libc::nfds_t, timeout: c_int) -> c_int;
     fn pause() -> c_int;
+    fn pthread_cond_wait(c: *mut pthread_cond_t, m: *mut pthread_mutex_t) -> c_int;
+    fn pthread_cond_timedwait(
+        c: *mut pthread_cond_t,
+        m: *mut pthread_mutex_t,
+        time: *const libc::timespec,
+    ) -> c_int;
 }
 
 type Start = extern "C" fn(*mut c_void) -> *mut c_void;
@@ -118,6 +124,37 @@ fn a_green_thread_can_not_be_cancelled_as_an_os_thread_is() {
     });
 }
 
+static mut LOCK: pthread_mutex_t = libc::PTHREAD_MUTEX_INITIALIZER;
+static mut CONDITION: pthread_cond_t = libc::PTHREAD_COND_INITIALIZER;
+
+/// For a signal that never comes.
+unsafe fn wait_for_condition(timed: bool) -> c_int {
+    let far = libc::timespec {
+        tv_sec: libc::time_t::MAX,
+        tv_nsec: 0,
+    };
+    // SAFETY: both live as long as the process.
+    unsafe {
+        libc::pthread_mutex_lock(&raw mut LOCK);
+        loop {
+            if timed {
+                pthread_cond_timedwait(&raw mut CONDITION, &raw mut LOCK, &far);
+            } else {
+                pthread_cond_wait(&raw mut CONDITION, &raw mut LOCK);
+            }
+        }
+    }
+}
+
+/// A thread that was cancelled in a wait for a condition has the mutex.
+fn unlock_for_the_cancelled() {
+    // SAFETY: nobody waits for it; a new one in its place.
+    unsafe {
+        assert_eq!(libc::pthread_mutex_trylock(&raw mut LOCK), libc::EBUSY);
+        (&raw mut LOCK).write(libc::PTHREAD_MUTEX_INITIALIZER);
+    }
+}
+
 /// Waits in hooked calls, until it is cancelled.
 extern "C-unwind" fn wait_for_cancellation(call: *mut c_void) -> *mut c_void {
     WAITING.fetch_add(1, Ordering::SeqCst);
@@ -130,7 +167,8 @@ extern "C-unwind" fn wait_for_cancellation(call: *mut c_void) -> *mut c_void {
             0 => read(pipe[0], (&raw mut byte).cast(), 1) as c_int,
             1 => sleep(600) as c_int,
             2 => poll(ptr::null_mut(), 0, -1),
-            _ => pause(),
+            3 => pause(),
+            timed => wait_for_condition(timed == 5),
         };
     }
     ptr::null_mut()
@@ -142,7 +180,7 @@ static WAITING: AtomicUsize = AtomicUsize::new(0);
 fn an_os_thread_is_cancelled_in_a_hook_as_without() {
     monkey::patch_all().unwrap();
     within(LONG, || {
-        for call in 0..4 {
+        for (call, soon) in (0..6).flat_map(|call| [(call, true), (call, false)]) {
             let mut thread = 0;
             let mut result = ptr::null_mut();
             let argument = ptr::without_provenance_mut(call);
@@ -154,14 +192,44 @@ fn an_os_thread_is_cancelled_in_a_hook_as_without() {
                 let start = std::mem::transmute::<*const (), Start>(start);
                 let made = libc::pthread_create(&mut thread, ptr::null(), start, argument);
                 assert_eq!(made, 0);
-                until("it waits", || WAITING.load(Ordering::SeqCst) == 1);
+                until("it begins", || WAITING.load(Ordering::SeqCst) == 1);
+                if !soon {
+                    thread::sleep(Duration::from_millis(20)); // it waits by now, most likely
+                }
                 assert_eq!(libc::pthread_cancel(thread), 0);
                 assert_eq!(libc::pthread_join(thread, &mut result), 0);
             }
             // PTHREAD_CANCELED
             assert_eq!(result.addr(), usize::MAX, "call {call}");
+            if call >= 4 {
+                unlock_for_the_cancelled();
+            }
         }
     });
+}
+
+struct Farewell;
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        eprintln!("farewell");
+    }
+}
+
+#[test]
+fn an_exit_runs_the_destructors_of_the_calling_thread() {
+    thread_local!(static LOCAL: Farewell = const { Farewell });
+    let use_and_exit = || {
+        LOCAL.with(|_| ());
+        std::process::exit(7);
+    };
+    let exits = || {
+        monkey::patch_all().unwrap();
+        spawn(use_and_exit).join().unwrap();
+    };
+    let end = Child::new(this_test!()).run(exits);
+    assert_eq!(end.status.code(), Some(7), "{end}");
+    assert_eq!(end.stderr.matches("farewell").count(), 1, "{end}");
 }
 
 const NOBODY: u32 = 65534;

@@ -8,7 +8,7 @@ use libc::{
     CLOCK_MONOTONIC, CLOCK_REALTIME, c_int, c_void, pthread_cond_t, pthread_mutex_t,
     pthread_rwlock_t, pthread_t, sem_t, timespec,
 };
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering::SeqCst};
@@ -517,25 +517,28 @@ fn join_results(results: &mut Results) {
     }
 }
 
-static ONCE_RUNS: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    /// How often the thread has run `run_once`: other tests do so at the same time.
+    static ONCE_RUNS: Cell<c_int> = const { Cell::new(0) };
+}
 
 extern "C" fn run_once() {
     thread::sleep(Duration::from_millis(5));
-    ONCE_RUNS.fetch_add(1, SeqCst);
+    ONCE_RUNS.set(ONCE_RUNS.get() + 1);
 }
 
 fn other_results(results: &mut Results) {
     let (once, flag) = (Object::<c_int>::new(|_| {}), Object::<c_int>::new(|_| {}));
     let spin = Object::<c_int>::new(|_| {});
     let barrier = Object::<libc::pthread_barrier_t>::new(|_| {});
-    let before = ONCE_RUNS.load(SeqCst);
+    let before = ONCE_RUNS.get();
     // SAFETY: initialised objects.
     unsafe {
         for _ in 0..2 {
             results.note("once", libc::pthread_once(once.at(), run_once));
             call_once(flag.at(), run_once);
         }
-        results.note("once ran", (ONCE_RUNS.load(SeqCst) - before) as c_int);
+        results.note("once ran", ONCE_RUNS.get() - before);
         results.note("spin", libc::pthread_spin_init(spin.at(), 0));
         results.note("spin", libc::pthread_spin_lock(spin.at()));
         results.note("spin", libc::pthread_spin_trylock(spin.at()));
@@ -841,6 +844,60 @@ fn a_mutex_with_priority_inheritance_is_refused() {
     let green = within(move || greenloop::spawn(attempts).join().unwrap());
     assert_eq!(green, [libc::ENOTSUP; 2]);
     assert_eq!(within(attempts), [0; 2]);
+}
+
+#[test]
+fn a_robust_mutex_tells_of_a_green_owner_that_ended() {
+    within(|| {
+        let lock = || {
+            mutex(Kind {
+                robust: true,
+                ..ERRORCHECK
+            })
+        };
+        let locks = [lock(), lock(), lock()];
+        let take = move || {
+            for lock in locks {
+                // SAFETY: an initialised mutex.
+                assert_eq!(unsafe { libc::pthread_mutex_lock(lock.at()) }, 0);
+            }
+        };
+        let [waited_for, by_green, by_os_thread] = locks;
+        let take_over = |lock: Object<pthread_mutex_t>| {
+            // SAFETY: as above.
+            unsafe {
+                assert_eq!(libc::pthread_mutex_lock(lock.at()), libc::EOWNERDEAD);
+                assert_eq!(libc::pthread_mutex_consistent(lock.at()), 0);
+                assert_eq!(libc::pthread_mutex_unlock(lock.at()), 0);
+            }
+        };
+        let (sender, receiver) = mpsc::channel::<()>();
+        let owner = greenloop::spawn(move || {
+            take();
+            receiver.recv().unwrap();
+        });
+        until_taken(waited_for);
+        let waiter = thread::spawn(move || take_over(waited_for));
+        thread::sleep(Duration::from_millis(20));
+        sender.send(()).unwrap();
+        owner.join().unwrap();
+        waiter.join().unwrap();
+        greenloop::spawn(move || take_over(by_green))
+            .join()
+            .unwrap();
+        take_over(by_os_thread);
+    });
+}
+
+/// Waits until somebody else has the lock.
+fn until_taken(lock: Object<pthread_mutex_t>) {
+    // SAFETY: an initialised mutex, which is given back if it was free.
+    unsafe {
+        while libc::pthread_mutex_trylock(lock.at()) == 0 {
+            libc::pthread_mutex_unlock(lock.at());
+            thread::yield_now();
+        }
+    }
 }
 
 #[test]

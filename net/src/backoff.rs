@@ -47,7 +47,8 @@ impl Backoff {
     }
 }
 
-fn is_exhaustion(error: &io::Error) -> bool {
+/// Tells a lack of descriptors or memory, which may end, from what is wrong with one connection.
+pub(crate) fn is_exhaustion(error: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),
         Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)

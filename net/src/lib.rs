@@ -3,7 +3,8 @@
 //! A program is ported by a change of `use std::net::…` into `use greenloop::net::…`: names,
 //! signatures, options and [error kinds](std::io::ErrorKind) are std's on this platform. [`unix`]
 //! has the types of `std::os::unix::net`. Beyond std there are [`TcpListener::builder`],
-//! [`TcpStream::builder`] and [`lookup_host`].
+//! [`TcpStream::builder`] and [`lookup_host`]; and [`select`], [`poll`], [`Selector`] and
+//! [`wait_readable`], which wait for descriptors of any kind.
 //!
 //! ```
 //! use greenloop::net::{TcpListener, TcpStream};
@@ -53,22 +54,35 @@ mod deadline;
 mod descriptor;
 mod failures;
 mod incoming;
+mod inherited;
 mod listener;
 mod listening;
 mod options;
+mod poll;
 mod race;
 mod resolve;
+mod server;
 mod socket;
 mod stream;
 mod stream_builder;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod transfer;
 mod udp;
 pub mod unix;
 
 pub use builder::TcpListenerBuilder;
 pub use incoming::{Incoming, IntoIncoming};
+pub use inherited::Inherited;
 pub use listener::TcpListener;
+pub use poll::{
+    Events, PollFd, Selected, Selector, SelectorKey, poll, select, wait_readable, wait_writable,
+};
 pub use resolve::lookup_host;
+pub use server::{
+    Datagram, DatagramServer, Handler, Listen, Receive, ServerBuilder, ServerHandle, StreamServer,
+    Wrapped,
+};
 pub use stream::TcpStream;
 pub use stream_builder::TcpStreamBuilder;
 pub use udp::UdpSocket;

@@ -75,7 +75,21 @@ impl<T: StdListener> Listening<T> {
     }
 
     pub(crate) fn accept(&self) -> io::Result<T::Accepted> {
-        let outcome = self.accept_std();
+        self.take(self.accept_std())
+    }
+
+    /// Accepts, or fails with `WouldBlock`: at once, in any mode.
+    pub(crate) fn try_accept(&self) -> io::Result<T::Accepted> {
+        self.take(self.as_std().accept())
+    }
+
+    /// Waits until an `accept` is worth trying, in any mode.
+    pub(crate) fn wait(&self) -> io::Result<()> {
+        self.shared.backoff.wait();
+        self.source.wait_readable(None)
+    }
+
+    fn take(&self, outcome: io::Result<T::Accepted>) -> io::Result<T::Accepted> {
         self.shared.backoff.learn(&outcome);
         let accepted = outcome?;
         spread_next_spawn();

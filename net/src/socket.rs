@@ -119,6 +119,11 @@ impl<T: StdSocket> Socket<T> {
         }
     }
 
+    /// Waits until the socket is readable, in any mode.
+    pub(crate) fn wait_readable(&self) -> io::Result<()> {
+        self.source.wait_readable(None)
+    }
+
     /// Waits until the socket is writable.
     pub(crate) fn wait_writable(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.source.wait_writable(timeout)

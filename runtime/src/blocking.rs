@@ -1,4 +1,5 @@
-//! The blocking pool: OS threads for calls that would hold up a worker.
+//! The blocking pool: OS threads for calls that would hold up a worker. And a pool without a bound,
+//! for calls that may wait for one another.
 
 use crate::atomic::{AtomicU32, Ordering};
 use crate::birth::{self, Birth};
@@ -89,7 +90,17 @@ fn birth(flags: u64) -> Birth {
     }
 }
 
+/// [`submit`], of a job that may wait for what other green threads do: it takes no place from those
+/// of the pool, and never waits for one.
+#[track_caller]
+pub(crate) fn submit_wait(job: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+    let header = birth::new_header::<_, ()>(birth(BODY), job)?;
+    WAITS.submit(header)
+}
+
 struct Pool {
+    /// How many threads there may be; none if each job is to have one at once.
+    bound: Option<fn() -> usize>,
     state: Lock<State>,
     /// Counts the jobs: idle threads wait for it to change.
     submitted: AtomicU32,
@@ -101,22 +112,29 @@ struct State {
     idle: usize,
 }
 
-static POOL: Pool = Pool {
-    state: Lock::new(State {
-        jobs: VecDeque::new(),
-        threads: 0,
-        idle: 0,
-    }),
-    submitted: AtomicU32::new(0),
-};
+static POOL: Pool = Pool::new(Some(config::blocking_threads));
+static WAITS: Pool = Pool::new(None);
 
 impl Pool {
+    const fn new(bound: Option<fn() -> usize>) -> Pool {
+        Pool {
+            bound,
+            state: Lock::new(State {
+                jobs: VecDeque::new(),
+                threads: 0,
+                idle: 0,
+            }),
+            submitted: AtomicU32::new(0),
+        }
+    }
+
     fn submit(&'static self, job: NonNull<Header>) -> io::Result<()> {
         let mut state = self.state.lock();
         state.jobs.push_back(Unstarted(job));
         // Release pairs with the Acquire in `next`: who sees the new count finds the job.
         self.submitted.fetch_add(1, Ordering::Release);
-        let grow = state.jobs.len() > state.idle && state.threads < config::blocking_threads();
+        let bound = self.bound.map_or(usize::MAX, |bound| bound());
+        let grow = state.jobs.len() > state.idle && state.threads < bound;
         state.threads += usize::from(grow);
         drop(state);
         futex::wake_one(&self.submitted);
@@ -125,6 +143,7 @@ impl Pool {
 
     /// Starts a thread, which is counted already. Without one the job still runs if there is any
     /// other; if there is none, nobody will come for what is queued, and all of it is cancelled.
+    /// Where the others may wait for ever, one job is.
     fn grow(&'static self) -> io::Result<()> {
         let builder = std::thread::Builder::new().name("greenloop-blocking".into());
         let Err(error) = builder.spawn(|| self.work()) else {
@@ -132,10 +151,10 @@ impl Pool {
         };
         let mut state = self.state.lock();
         state.threads -= 1;
-        let stranded = if state.threads == 0 {
-            std::mem::take(&mut state.jobs)
-        } else {
-            VecDeque::new()
+        let stranded = match self.bound {
+            _ if state.threads == 0 => std::mem::take(&mut state.jobs),
+            Some(_) => VecDeque::new(),
+            None => state.jobs.pop_back().into_iter().collect(),
         };
         drop(state);
         if stranded.is_empty() {

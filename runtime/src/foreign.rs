@@ -10,16 +10,17 @@ use crate::context;
 use crate::interrupt;
 use crate::park::{self, Unparker};
 use crate::reason::Wait;
+use crate::readiness::Place;
 use crate::remote;
 use crate::stack;
 use crate::thread_pointer;
-use crate::wait_queue::{WaitQueue, Waiter};
 use std::ffi::c_void;
 use std::io;
+use std::mem::MaybeUninit;
 use std::ops::{Range, RangeInclusive};
 use std::os::fd::RawFd;
-use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 pub use crate::lock::{Guard, Lock};
@@ -39,10 +40,21 @@ pub fn now() -> u64 {
 }
 
 /// Is the caller a full green thread, and not inside of the runtime's own system calls? Then it may
-/// wait in a hook.
+/// wait in a hook; but not in a signal handler on its OS thread's alternate stack, which the next
+/// handler will want.
 #[inline]
 pub fn may_wait() -> bool {
-    context::may_wait_in_hooks()
+    context::may_wait_in_hooks() && (stack().is_some() || !is_on_alternate_stack())
+}
+
+/// Asked of code that is on no green thread's stack: a handler, or one that has switched stacks.
+#[cold]
+fn is_on_alternate_stack() -> bool {
+    let mut now = MaybeUninit::<libc::stack_t>::zeroed();
+    // SAFETY: room for the answer, and nothing is changed.
+    let result = unsafe { libc::sigaltstack(ptr::null(), now.as_mut_ptr()) };
+    // SAFETY: numbers and a pointer, zeroed at first.
+    result == 0 && unsafe { now.assume_init() }.ss_flags & libc::SS_ONSTACK != 0
 }
 
 /// Where the thread-local storage of the running code lies.
@@ -92,6 +104,12 @@ pub fn give_way() {
     park::give_way();
 }
 
+/// Counts a call of a green thread that may go through without a wait. True if there were so many
+/// since it began to run that it ought to [`give_way`].
+pub fn spend_budget() -> bool {
+    context::green().is_some_and(|(worker, _)| worker.spend_budget())
+}
+
 /// A descriptor, and what it is to be ready for.
 #[derive(Clone, Copy, Debug)]
 pub struct Interest {
@@ -119,38 +137,26 @@ pub fn wait_ready(interests: &[Interest], deadline: u64) -> io::Result<()> {
     }
 }
 
-/// A place in a queue, given up on drop.
-struct Place {
-    queue: &'static WaitQueue,
-    waiter: Waiter,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        // SAFETY: the node is valid, and was put into this queue.
-        unsafe { self.queue.remove(NonNull::from(&self.waiter)) };
-    }
-}
-
 /// Two of `places` for each of `interests`.
-fn wait_in(places: &mut [Option<Place>], interests: &[Interest], deadline: u64) -> io::Result<()> {
+fn wait_in(
+    places: &mut [Option<Place<'static>>],
+    interests: &[Interest],
+    deadline: u64,
+) -> io::Result<()> {
     let (worker, _) = context::green().expect("only green threads wait in hooks");
-    let enter = |place: &mut Option<Place>, queue| {
-        let waiter = Waiter::new(Unparker::current());
-        let place = place.insert(Place { queue, waiter });
-        // SAFETY: the node is new, and stays in the caller's array until its drop takes it out.
-        unsafe { queue.push(NonNull::from(&place.waiter)) };
-    };
     for (interest, places) in interests.iter().zip(places.chunks_exact_mut(2)) {
         mark_adopted(interest.fd);
         let adopted = worker.remote().reactor.adopt(worker.index(), interest.fd)?;
         // SAFETY: registrations live for ever.
         let adopted: &'static _ = unsafe { adopted.as_ref() };
-        if interest.read {
-            enter(&mut places[0], &adopted.readers);
-        }
-        if interest.write {
-            enter(&mut places[1], &adopted.writers);
+        // SAFETY: the registration is of this worker, and the places stay in the caller's array.
+        unsafe {
+            if interest.read {
+                Place::enter(&mut places[0], &adopted.readers);
+            }
+            if interest.write {
+                Place::enter(&mut places[1], &adopted.writers);
+            }
         }
     }
     let _counted = worker.reactor().waiting();
@@ -170,14 +176,18 @@ const BITS: usize = u64::BITS as usize;
 const WORDS: usize = 1024;
 
 /// The descriptors that a reactor may have adopted, a bit each, so that closing any other is cheap.
-/// Those too great for it always count.
+/// Of those too great for it only the greatest is known; they all count.
 static ADOPTED: [AtomicU64; WORDS] = [const { AtomicU64::new(0) }; WORDS];
+static GREATEST: AtomicUsize = AtomicUsize::new(0);
 
 fn mark_adopted(fd: RawFd) {
-    if let Ok(fd) = usize::try_from(fd)
-        && let Some(word) = ADOPTED.get(fd / BITS)
-    {
+    let Ok(fd) = usize::try_from(fd) else {
+        return;
+    };
+    if let Some(word) = ADOPTED.get(fd / BITS) {
         word.fetch_or(1 << (fd % BITS), Ordering::Relaxed);
+    } else {
+        GREATEST.fetch_max(fd, Ordering::Relaxed);
     }
 }
 
@@ -198,8 +208,8 @@ pub fn forget(fds: RangeInclusive<RawFd>) {
             found &= found - 1;
         }
     }
-    if first == last && last >= WORDS * BITS {
-        forget_one(*fds.end());
+    for fd in first.max(WORDS * BITS)..=last.min(GREATEST.load(Ordering::Relaxed)) {
+        forget_one(fd as RawFd);
     }
 }
 
@@ -215,6 +225,16 @@ fn forget_one(fd: RawFd) {
 /// There is no memory, or no thread could be started.
 pub fn submit(job: Box<dyn FnOnce() + Send>) -> io::Result<()> {
     blocking::submit(job)
+}
+
+/// [`submit`], of a job that may wait for what other green threads do: it gets a thread whatever
+/// the pool's bound, and takes none from others.
+///
+/// # Errors
+///
+/// As of [`submit`].
+pub fn submit_wait(job: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+    blocking::submit_wait(job)
 }
 
 /// The stack of the green thread that calls this: the bytes that it may use. None on an OS thread.

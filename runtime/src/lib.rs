@@ -39,6 +39,8 @@ mod park;
 pub mod pool;
 pub mod queue;
 mod reactor;
+#[doc(hidden)]
+pub mod readiness;
 mod ready;
 mod reason;
 mod remote;

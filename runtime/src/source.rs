@@ -145,7 +145,7 @@ impl<T: AsFd> Source<T> {
     ///
     /// As for [`read`](Source::read).
     pub fn wait_readable(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.read(timeout, |io| poll(io.as_fd(), Direction::Read, 0))
+        self.read(timeout, |io| poll_one(io.as_fd(), Direction::Read, 0))
     }
 
     /// Waits until the descriptor is writable or has failed.
@@ -154,7 +154,7 @@ impl<T: AsFd> Source<T> {
     ///
     /// As for [`read`](Source::read).
     pub fn wait_writable(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.write(timeout, |io| poll(io.as_fd(), Direction::Write, 0))
+        self.write(timeout, |io| poll_one(io.as_fd(), Direction::Write, 0))
     }
 
     /// Says that the last [`read`](Source::read) brought less than there was room for: there is
@@ -165,6 +165,17 @@ impl<T: AsFd> Source<T> {
     pub fn mark_drained(&self) {
         if let Some(registration) = self.registration_here() {
             registration.drained.set(!registration.ended.get());
+        }
+    }
+
+    /// What [`readiness::wait_ready`](crate::readiness::wait_ready) takes; `events` are those of
+    /// poll(2).
+    #[doc(hidden)]
+    pub fn interest(&self, events: i16) -> Interest<'_> {
+        Interest {
+            registrations: &self.registrations,
+            fd: self.io.as_fd(),
+            events,
         }
     }
 
@@ -222,7 +233,7 @@ impl<T: AsFd> Source<T> {
 
     fn wait_os_thread(&self, direction: Direction, deadline: u64) -> io::Result<()> {
         let until = interrupt::before_wait(deadline);
-        match poll(self.io.as_fd(), direction, until) {
+        match poll_one(self.io.as_fd(), direction, until) {
             // A timeout around it has run out first: the caller tries once more, and comes back.
             Err(error) if error.kind() == ErrorKind::TimedOut && until < deadline => Ok(()),
             result => result,
@@ -252,6 +263,45 @@ impl<T: AsFd> Source<T> {
             }
         }
         Ok(())
+    }
+}
+
+/// A source, and what it is to be ready for.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+pub struct Interest<'a> {
+    registrations: &'a Registrations,
+    fd: BorrowedFd<'a>,
+    events: i16,
+}
+
+impl fmt::Debug for Interest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Interest { fd, events, .. } = self;
+        f.debug_tuple("Interest").field(fd).field(events).finish()
+    }
+}
+
+impl<'a> Interest<'a> {
+    pub(crate) fn register(&self, worker: &Worker) -> io::Result<&'a Registration> {
+        self.registrations.of(worker, self.fd)
+    }
+
+    /// An end or a failure, which all wait for, wakes those who wait for either direction.
+    pub(crate) fn is_of_readers(&self) -> bool {
+        self.events & !libc::POLLOUT != 0 || self.events == 0
+    }
+
+    pub(crate) fn is_of_writers(&self) -> bool {
+        self.events & libc::POLLOUT != 0
+    }
+
+    pub(crate) fn entry(&self) -> libc::pollfd {
+        libc::pollfd {
+            fd: self.fd.as_raw_fd(),
+            events: self.events,
+            revents: 0,
+        }
     }
 }
 
@@ -330,7 +380,7 @@ impl<T: AsFd + fmt::Debug> fmt::Debug for Source<T> {
 
 /// A green thread that never has to wait lets the others run now and then, before a call: a kill
 /// loses nothing.
-fn spend_budget() {
+pub(crate) fn spend_budget() {
     if let Some((worker, _)) = context::green()
         && worker.spend_budget()
     {
@@ -338,22 +388,28 @@ fn spend_budget() {
     }
 }
 
-fn deadline_after(timeout: Option<Duration>) -> u64 {
+pub(crate) fn deadline_after(timeout: Option<Duration>) -> u64 {
     timeout.map_or(clock::NEVER, clock::deadline)
 }
 
-/// Blocks the OS thread until the descriptor is ready, has ended or has failed; `TimedOut` after
-/// `deadline`, which may lie in the past: then `WouldBlock`, for whoever only wants to know.
-fn poll(fd: BorrowedFd<'_>, direction: Direction, deadline: u64) -> io::Result<()> {
+/// [`poll`] for one descriptor.
+fn poll_one(fd: BorrowedFd<'_>, direction: Direction, deadline: u64) -> io::Result<()> {
     let events = match direction {
         Direction::Read => libc::POLLIN | libc::POLLRDHUP,
         Direction::Write => libc::POLLOUT,
     };
-    let mut entry = libc::pollfd {
+    let entry = libc::pollfd {
         fd: fd.as_raw_fd(),
         events,
         revents: 0,
     };
+    poll(&mut [entry], deadline)
+}
+
+/// Blocks the OS thread until a descriptor is ready, has ended or has failed; `TimedOut` after
+/// `deadline`, which may lie in the past: then `WouldBlock`, for whoever only wants to know.
+pub(crate) fn poll(entries: &mut [libc::pollfd], deadline: u64) -> io::Result<()> {
+    let count = entries.len() as libc::nfds_t;
     let left =
         clock::timespec(deadline.saturating_sub(if deadline == 0 { 0 } else { clock::now() }));
     let left: *const libc::timespec = if deadline == clock::NEVER {
@@ -361,9 +417,9 @@ fn poll(fd: BorrowedFd<'_>, direction: Direction, deadline: u64) -> io::Result<(
     } else {
         &left
     };
-    // SAFETY: one valid entry; `left` is null or points to a timespec that outlives the call; no
-    // signal mask.
-    match unsafe { libc::ppoll(&mut entry, 1, left, ptr::null()) } {
+    // SAFETY: so many valid entries; `left` is null or points to a timespec that outlives the call;
+    // no signal mask.
+    match unsafe { libc::ppoll(entries.as_mut_ptr(), count, left, ptr::null()) } {
         0 if deadline == 0 => Err(ErrorKind::WouldBlock.into()),
         0 => Err(ErrorKind::TimedOut.into()),
         1.. => Ok(()),

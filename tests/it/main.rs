@@ -1,9 +1,12 @@
 //! Every test that speaks through the public API, in one binary: a file a topic.
 
 mod alone;
+#[cfg(feature = "tls")]
+mod authority;
 mod balance;
 mod blocking;
 mod channel;
+mod chat;
 mod child;
 mod config;
 mod connect_options;
@@ -16,13 +19,24 @@ mod drops;
 mod event;
 mod everywhere;
 mod examples;
+mod examples_net;
+mod fs;
 mod future;
+mod ftp;
 mod generator;
+mod http_client;
+mod http_corpus;
+mod http_files;
+mod http_parsers;
+mod http_server;
+#[cfg(feature = "tls")]
+mod https_fetch;
 mod hub;
 mod hub_end;
 mod idle;
 mod inspect;
 mod inspect_waits;
+mod inherited;
 mod join;
 mod kill;
 mod kill_matrix;
@@ -37,9 +51,12 @@ mod net_resolve;
 mod net_wait;
 mod overflow;
 mod parity;
+mod poll;
+mod poll_wait;
 mod pool;
 mod pool_map;
 mod pool_members;
+mod process;
 mod queue;
 mod queue_matrix;
 mod queue_stress;
@@ -48,17 +65,24 @@ mod redis_examples;
 mod regressions;
 mod regressions_io;
 mod regressions_run;
+mod remote_shell;
 mod schedule;
 mod scope;
 mod select;
 mod select_stress;
 mod semantics;
 mod semaphore;
+mod served;
+mod server;
+mod server_faults;
+mod server_life;
+mod signal;
 mod sleep;
 mod source;
 mod spawn;
 mod std_sync;
 mod std_thread;
+mod stdio;
 mod stress;
 mod sync_gevent;
 mod sync_kill;
@@ -68,6 +92,12 @@ mod thread;
 mod tidy;
 mod timeout;
 mod timeout_calls;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(feature = "tls")]
+mod tls_peers;
+#[cfg(feature = "tls")]
+mod tls_refusals;
 mod token;
 mod udp;
 mod unix;

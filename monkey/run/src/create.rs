@@ -205,15 +205,3 @@ front! {
         }
     }
 }
-
-front! {
-    /// Ends the process, after the destructors of the calling thread's thread-locals.
-    exit(real; status: c_int) -> ! {
-        if let Some(storage) = Storage::current() {
-            // SAFETY: it is the caller's, who is done with it: the contract of `exit`.
-            unsafe { storage.run_destructors() };
-        }
-        // SAFETY: the caller's contract.
-        unsafe { real()(status) }
-    }
-}

@@ -3,9 +3,9 @@
 use crate::front::front;
 use crate::signals;
 use crate::threads::{self, Thread, current};
-use greenloop_monkey::program::{offload, set_errno};
+use greenloop_monkey::program::set_errno;
 use greenloop_runtime::foreign::Lock;
-use libc::{c_int, pid_t, siginfo_t, sigset_t, sigval, timespec};
+use libc::{c_int, pid_t, sigset_t, sigval};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The signals that no thread of the program would take: those that all of them block.
@@ -153,68 +153,16 @@ front! {
     }
 }
 
-front! {
-    /// Waits for a signal's handler, with another mask.
-    sigsuspend(real; set: *const sigset_t) -> c_int {
-        let Some(thread) = current() else {
-            // SAFETY: the caller's contract.
-            return unsafe { real()(set) };
-        };
-        let (before, handled) = (thread.mask(), signals::handled());
-        // SAFETY: the caller's contract.
-        let set = unsafe { set.cast::<u64>().read_unaligned() };
-        set_mask(thread, set & !NEVER_BLOCKED);
-        signals::wait_for_one(handled);
-        set_mask(thread, before);
-        minus_one(libc::EINTR)
-    }
-}
-
-front! {
-    /// Waits for a signal that is blocked. Returns an `errno`.
-    sigwait(real; set: *const sigset_t, signal: *mut c_int) -> c_int {
-        // SAFETY: the caller's contract.
-        let wait = || unsafe { real()(set, signal) };
-        if current().is_none() {
-            return wait();
-        }
-        // SAFETY: the process's signals may be taken by any thread that blocks them, as the pool's
-        // do; set and signal stay valid while the caller waits.
-        unsafe { offload(wait) }
-    }
-}
-
-/// The outcome of a call, and its `errno`, from another thread to this one.
-///
-/// # Safety
-///
-/// As of `offload`.
-unsafe fn elsewhere(wait: impl FnOnce() -> c_int) -> c_int {
-    if current().is_none() {
-        return wait();
-    }
-    // SAFETY: the caller's word.
-    let (result, errno) = unsafe { offload(|| (wait(), greenloop_monkey::program::errno())) };
-    if result == -1 {
-        set_errno(errno);
-    }
-    result
-}
-
-front! {
-    /// Waits for a signal that is blocked.
-    sigwaitinfo(real; set: *const sigset_t, info: *mut siginfo_t) -> c_int {
-        // SAFETY: the caller's contract; as in `sigwait`.
-        unsafe { elsewhere(|| real()(set, info)) }
-    }
-}
-
-front! {
-    /// Waits for a signal that is blocked, for a time.
-    sigtimedwait(real; set: *const sigset_t, info: *mut siginfo_t, time: *const timespec) -> c_int {
-        // SAFETY: the caller's contract; as in `sigwait`.
-        unsafe { elsewhere(|| real()(set, info, time)) }
-    }
+/// Waits for a signal's handler, with another mask; false on a thread that is none of the program's.
+pub(crate) fn suspend(set: u64) -> bool {
+    let Some(thread) = current() else {
+        return false;
+    };
+    let (before, handled) = (thread.mask(), signals::handled());
+    set_mask(thread, set & !NEVER_BLOCKED);
+    signals::wait_for_one(handled);
+    set_mask(thread, before);
+    true
 }
 
 /// Lets a signal that this process has sent to itself be handled before the call returns, as it is

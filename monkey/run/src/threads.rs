@@ -367,6 +367,10 @@ impl Program for Threads {
         signals::wait_for_one(signals::handled());
     }
 
+    fn suspend(&self, mask: u64) -> bool {
+        mask::suspend(mask)
+    }
+
     fn mask(&self) -> u64 {
         current().map_or(0, Thread::mask)
     }

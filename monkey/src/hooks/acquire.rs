@@ -16,10 +16,9 @@
 //! others run first ([`give_way`]).
 
 use super::until::Until;
-use crate::kernel;
-use crate::lot::{self, ANY, Key, Outcome, Place};
+use crate::lot::{self, ANY, Key, Outcome};
 use greenloop_runtime::foreign;
-use libc::{c_int, timespec};
+use libc::c_int;
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -90,39 +89,4 @@ pub(crate) fn give_way() {
 pub(crate) fn bounded(until: Until, period: Option<Duration>) -> u64 {
     let deadline = until.deadline();
     period.map_or(deadline, |period| deadline.min(foreign::deadline(period)))
-}
-
-/// Waits in `place`, which was entered, on a green or OS thread.
-pub(crate) fn wait_in(place: &Place, deadline: u64) -> Outcome {
-    // A light green thread's other code must not run meanwhile: it blocks its worker.
-    let light = foreign::is_green() && !foreign::may_wait();
-    loop {
-        if light {
-            block_a_little(deadline);
-        } else {
-            foreign::park(deadline);
-        }
-        if !place.is_queued() {
-            return Outcome::Woken;
-        }
-        if foreign::now() >= deadline {
-            return if place.leave() {
-                Outcome::TimedOut
-            } else {
-                Outcome::Woken
-            };
-        }
-    }
-}
-
-/// Blocks the OS thread itself for a millisecond, or until `deadline`.
-fn block_a_little(deadline: u64) {
-    let left = deadline.saturating_sub(foreign::now());
-    let time = timespec {
-        tv_sec: 0,
-        tv_nsec: left.min(1_000_000) as _,
-    };
-    let time = (&raw const time).expose_provenance();
-    // SAFETY: a valid time; the time left is not asked for.
-    unsafe { kernel::call(libc::SYS_nanosleep, [time, 0]) };
 }

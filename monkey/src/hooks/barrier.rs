@@ -5,9 +5,8 @@
 //! lot; of the barrier only its count is read. A process-shared one stays the C library's: a green
 //! thread lets a helper wait there.
 
-use super::acquire::wait_in;
 use crate::lot::{self, ANY, Key, Place};
-use crate::offload::offload;
+use crate::offload::offload_wait;
 use crate::patch::is_any;
 use crate::real::hook;
 use greenloop_runtime::foreign::{self, Lock, NEVER};
@@ -74,7 +73,7 @@ fn arrive(address: usize, count: u32) -> bool {
         let place = Place::new(round.key(), ANY);
         // SAFETY: it stays on this frame.
         if unsafe { place.enter(waits) } {
-            wait_in(&place, NEVER);
+            place.wait(NEVER, || false);
         }
     }
     false
@@ -147,7 +146,7 @@ hook! {
         let wait = || unsafe { real()(barrier) };
         if foreign::may_wait() {
             // SAFETY: the barrier belongs to no thread, and outlives the wait.
-            unsafe { offload(wait) }
+            unsafe { offload_wait(wait) }
         } else {
             wait()
         }

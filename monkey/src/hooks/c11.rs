@@ -25,20 +25,15 @@ fn result(errno: c_int) -> c_int {
     }
 }
 
-/// Hooks of the same arguments and contract as `$pthread`.
+/// Hooks of the same arguments and contract as `$pthread`, which is what the C library calls
+/// inside.
 macro_rules! same_as {
     ($($(#[$doc:meta])* $name:ident = $pthread:ident($($argument:ident: $type:ty),*);)*) => {$(
         hook! {
             $(#[$doc])*
-            $name(real; $($argument: $type),*) -> c_int {
+            $name(_real; $($argument: $type),*) -> c_int {
                 // SAFETY: the caller's contract.
-                unsafe {
-                    if is_any() {
-                        result($pthread($($argument),*))
-                    } else {
-                        real()($($argument),*)
-                    }
-                }
+                unsafe { result($pthread($($argument),*)) }
             }
         }
     )*};

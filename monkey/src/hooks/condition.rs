@@ -9,19 +9,29 @@
 //! waited for holds the mutex, so it either comes before the waiter has looked, or finds it there.
 //! A wake-up that comes together with the deadline counts as a wake-up.
 //!
+//! *Cancellation.* The C library's wait is a cancellation point, so an OS thread's in the lot is
+//! one, too: `pthread_cancel` wakes it. It is acted upon with the mutex locked and no frame between
+//! that has a destructor, and never by who took a signal.
+//!
+//! *Those who wait since before the patch* have released their mutex inside, or are about to: they
+//! are counted, and as long as there are any, green threads look at a contended mutex again and
+//! again.
+//!
 //! Process-shared ones stay the C library's for OS threads. A green thread in one returns for no
 //! reason every few milliseconds, as any wait for a condition may.
 
-use super::acquire::{PERIOD, bounded, give_way, wait_in, wake_all, wake_one};
+use super::acquire::{PERIOD, bounded, give_way, wake_all, wake_one};
 use super::mutex::{pthread_mutex_lock, pthread_mutex_unlock};
 use super::until::Until;
 use crate::lot::{self, ANY, Key, Outcome, Place};
 use crate::patch::is_any;
 use crate::real::hook;
 use greenloop_runtime::foreign;
-use libc::{c_int, clockid_t, pthread_cond_t, pthread_condattr_t, pthread_mutex_t, timespec};
+use libc::{
+    c_int, clockid_t, pthread_cond_t, pthread_condattr_t, pthread_mutex_t, pthread_t, timespec,
+};
 use std::mem::{MaybeUninit, zeroed};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
 
 /// A flag within a condition variable. Where it lies differs between versions of the C library, so
 /// it is found by making one that has it.
@@ -113,18 +123,119 @@ unsafe fn waits_in_lot(cond: *mut pthread_cond_t) -> bool {
     is_any() && (foreign::may_wait() || !unsafe { SHARED.is_set(cond) })
 }
 
-/// Waits for `cond` in the lot.
+/// How many wait in the C library, or are about to.
+static WITHIN: AtomicUsize = AtomicUsize::new(0);
+
+/// May a mutex be released without our unlock, by who waits in the C library?
+pub(super) fn may_release() -> bool {
+    // Pairs with the fence in `waits_within`.
+    fence(Ordering::SeqCst);
+    WITHIN.load(Ordering::Relaxed) != 0
+}
+
+/// Does the caller wait for `cond` in the C library? Then it is counted.
+///
+/// # Safety
+///
+/// `cond` is initialised.
+unsafe fn waits_within(cond: *mut pthread_cond_t) -> bool {
+    // SAFETY: the caller's word.
+    if unsafe { waits_in_lot(cond) } {
+        return false;
+    }
+    WITHIN.fetch_add(1, Ordering::Relaxed);
+    // Either the caller sees that there is a patch, or green threads, which are made later, see it.
+    fence(Ordering::SeqCst);
+    // SAFETY: the caller's word.
+    let within = !unsafe { waits_in_lot(cond) };
+    if !within {
+        leave();
+    }
+    within
+}
+
+/// Who was counted has waited. One that was cancelled counts for ever.
+fn leave() {
+    WITHIN.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// Counts the threads that were cancelled.
+static CANCELLED: AtomicU32 = AtomicU32::new(0);
+
+unsafe extern "C-unwind" {
+    fn pthread_testcancel();
+}
+
+/// By this key a thread waits to be cancelled. There is no object of the program at that address.
+fn key_of(thread: pthread_t) -> Key {
+    Key::Object(thread as usize)
+}
+
+/// Lets a thread that was cancelled come out of its wait.
+pub(super) fn wake_cancelled(thread: pthread_t) {
+    // Release pairs with the Acquire in `wait_in_lot`: who has seen this count is known to be
+    // cancelled. And `wake_all` fences: a waiter sees the new count, or is found.
+    CANCELLED.fetch_add(1, Ordering::Release);
+    lot::wake_all(key_of(thread));
+}
+
+/// What [`wait`] says of a wait that has ended for no reason.
+const NOTHING: c_int = -1;
+
+/// Waits for `cond` in the lot. An OS thread may be cancelled: nothing here has a destructor, as
+/// the C library unwinds by force.
 ///
 /// # Safety
 ///
 /// That of `pthread_cond_wait`.
-unsafe fn wait(cond: *mut pthread_cond_t, mutex: *mut pthread_mutex_t, until: Until) -> c_int {
+unsafe fn wait_in_lot(
+    cond: *mut pthread_cond_t,
+    mutex: *mut pthread_mutex_t,
+    until: Until,
+) -> c_int {
+    let is_os_thread = !foreign::is_green();
+    let cancelled = CANCELLED.load(Ordering::Acquire);
+    // SAFETY: the caller's word; a cancellation point may unwind, and the mutex is locked.
+    unsafe {
+        if is_os_thread {
+            pthread_testcancel();
+        }
+        let result = wait(cond, mutex, until, is_os_thread.then_some(cancelled));
+        if result != NOTHING {
+            return result;
+        }
+        if is_os_thread {
+            pthread_testcancel();
+        }
+    }
+    0
+}
+
+/// Waits for `cond` in the lot; an OS thread, until one more than `cancelled` was cancelled.
+///
+/// # Safety
+///
+/// That of `pthread_cond_wait`.
+unsafe fn wait(
+    cond: *mut pthread_cond_t,
+    mutex: *mut pthread_mutex_t,
+    until: Until,
+    cancelled: Option<u32>,
+) -> c_int {
     let address = cond.expose_provenance();
     // SAFETY: the caller's word.
     let period = unsafe { SHARED.is_set(cond) }.then_some(PERIOD);
     let place = Place::new(Key::Object(address), ANY);
-    // SAFETY: it stays on this frame.
-    unsafe { place.enter(|| true) };
+    // SAFETY: without arguments.
+    let end = Place::new(key_of(unsafe { libc::pthread_self() }), ANY);
+    let is_first = |known| CANCELLED.load(Ordering::Relaxed) == known;
+    // SAFETY: both stay on this frame.
+    let waits = unsafe {
+        cancelled.is_none_or(|known| end.enter(|| is_first(known))) && place.enter(|| true)
+    };
+    if !waits {
+        return NOTHING;
+    }
     // SAFETY: the caller's word.
     let result = unsafe { pthread_mutex_unlock(mutex) };
     if result != 0 {
@@ -133,12 +244,14 @@ unsafe fn wait(cond: *mut pthread_cond_t, mutex: *mut pthread_mutex_t, until: Un
         }
         return result;
     }
-    let outcome = wait_in(&place, bounded(until, period));
+    let is_over = || cancelled.is_some() && !end.is_queued();
+    let outcome = place.wait(bounded(until, period), is_over);
     // SAFETY: the caller's word.
     let locked = unsafe { pthread_mutex_lock(mutex) };
     match outcome {
         _ if locked != 0 => locked,
         Outcome::TimedOut if until.is_over() => libc::ETIMEDOUT,
+        Outcome::TimedOut => NOTHING,
         _ => 0,
     }
 }
@@ -150,11 +263,12 @@ hook! {
     ) -> c_int {
         // SAFETY: the caller's contract.
         unsafe {
-            if waits_in_lot(cond) {
-                wait(cond, mutex, Until::NEVER)
-            } else {
-                real()(cond, mutex)
+            if !waits_within(cond) {
+                return wait_in_lot(cond, mutex, Until::NEVER);
             }
+            let result = real()(cond, mutex);
+            leave();
+            result
         }
     }
 }
@@ -166,8 +280,10 @@ hook! {
     ) -> c_int {
         // SAFETY: the caller's contract.
         unsafe {
-            if !waits_in_lot(cond) {
-                return real()(cond, mutex, time);
+            if waits_within(cond) {
+                let result = real()(cond, mutex, time);
+                leave();
+                return result;
             }
             let clock = if MONOTONIC.is_set(cond) {
                 libc::CLOCK_MONOTONIC
@@ -175,7 +291,7 @@ hook! {
                 libc::CLOCK_REALTIME
             };
             match Until::new(clock, time) {
-                Ok(until) => wait(cond, mutex, until),
+                Ok(until) => wait_in_lot(cond, mutex, until),
                 Err(errno) => errno,
             }
         }
@@ -190,11 +306,13 @@ hook! {
     ) -> c_int {
         // SAFETY: the caller's contract.
         unsafe {
-            if !waits_in_lot(cond) {
-                return real()(cond, mutex, clock, time);
+            if waits_within(cond) {
+                let result = real()(cond, mutex, clock, time);
+                leave();
+                return result;
             }
             match Until::new(clock, time) {
-                Ok(until) => wait(cond, mutex, until),
+                Ok(until) => wait_in_lot(cond, mutex, until),
                 Err(errno) => errno,
             }
         }

@@ -1,14 +1,14 @@
-//! Locks of files: `flock`, and `fcntl`'s of ranges.
+//! Locks of files: `flock`, and `fcntl`'s of ranges, by that name or as `lockf`.
 //!
 //! Who has one may be a green thread of the same worker, which could never give it back if the
 //! worker blocked. There is no event for it: it is tried in intervals that grow to 16 milliseconds.
 
 use crate::descriptor::{WOULD_BLOCK, pause};
-use crate::kernel::{self, to_c};
+use crate::kernel::{self, errno, to_c};
 use crate::patch::{Group, waits};
 use crate::real::hook;
 use greenloop_runtime::foreign::NEVER;
-use libc::{c_int, c_long};
+use libc::{c_int, c_long, off_t};
 
 const DENIED: isize = -(libc::EACCES as isize);
 
@@ -39,6 +39,29 @@ hook! {
         to_c(until_free(fd, || unsafe { kernel::call(libc::SYS_flock, words) })) as c_int
     }
 }
+
+/// Defines `lockf`, which calls `fcntl` within the C library.
+macro_rules! lockf_hook {
+    ($name:ident) => {
+        hook! {
+            /// Locks a part of a file from its position on, or unlocks it.
+            $name(real; fd: c_int, command: c_int, length: off_t) -> c_int {
+                if !waits(Group::Sync) || command != libc::F_LOCK {
+                    // SAFETY: no memory is passed.
+                    return unsafe { real()(fd, command, length) };
+                }
+                // SAFETY: no memory is passed.
+                let attempt = || match unsafe { real()(fd, libc::F_TLOCK, length) } {
+                    0 => 0,
+                    _ => -(errno() as isize),
+                };
+                to_c(until_free(fd, attempt)) as c_int
+            }
+        }
+    };
+}
+lockf_hook!(lockf);
+lockf_hook!(lockf64);
 
 /// `fcntl`'s lock of a range that waits; none if it is another command, or the plain call is right.
 ///

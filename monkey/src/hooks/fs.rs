@@ -3,7 +3,7 @@
 
 use crate::kernel;
 use crate::observe;
-use crate::offload::offload_c;
+use crate::offload::{offload_c, offload_wait_c};
 use crate::patch::{Group, waits};
 use crate::real::hook;
 use libc::{c_char, c_int, c_uint, c_void, iovec, mode_t, off_t, size_t, ssize_t};
@@ -116,23 +116,35 @@ unsafe fn is_pipe(directory: c_int, path: *const c_char, flags: c_int) -> bool {
     result == 0 && unsafe { status.assume_init() }.st_mode & libc::S_IFMT == libc::S_IFIFO
 }
 
-/// Opens by `call`: on the blocking pool if it may wait.
+/// No descriptor, nor a failure: it is a named pipe, which was not opened.
+const IS_PIPE: c_int = -2;
+
+/// Opens by `call`: on the blocking pool if it may be slow, and on a helper if it may wait for the
+/// other end.
 ///
 /// # Safety
 ///
 /// As of [`is_pipe`], and `call` may be made on another thread.
 unsafe fn open_by(
     (directory, path, flags): (c_int, *const c_char, c_int),
-    call: impl FnOnce() -> c_int,
+    call: impl Fn() -> c_int,
 ) -> c_int {
     // SAFETY: the caller's word.
-    let may_wait =
-        waits(Group::Fs) || waits(Group::Socket) && unsafe { is_pipe(directory, path, flags) };
-    if !may_wait {
-        return call();
+    let is_pipe = || unsafe { is_pipe(directory, path, flags) };
+    let unless_pipe = || if is_pipe() { IS_PIPE } else { call() };
+    let opened = if waits(Group::Fs) {
+        // SAFETY: the path stays valid while the caller waits.
+        unsafe { offload_c(unless_pipe, |result| *result == -1) }
+    } else if waits(Group::Socket) {
+        unless_pipe()
+    } else {
+        call()
+    };
+    if opened != IS_PIPE {
+        return opened;
     }
-    // SAFETY: the path stays valid while the caller waits.
-    unsafe { offload_c(call, |result| *result == -1) }
+    // SAFETY: as above.
+    unsafe { offload_wait_c(call, |result| *result == -1) }
 }
 
 // They are variadic in C. The last argument lies where a fixed one does, on both processors; it is

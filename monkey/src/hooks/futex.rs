@@ -231,6 +231,21 @@ unsafe fn other(number: c_long, words: [usize; 6]) -> Option<c_long> {
             libc::SYS_connect => libc::connect(fd, at(b).cast(), c as libc::socklen_t).into(),
             #[cfg(target_arch = "x86_64")]
             libc::SYS_poll => libc::poll(at(a).cast(), b as libc::nfds_t, c as c_int).into(),
+            libc::SYS_ppoll => {
+                libc::ppoll(at(a).cast(), b as libc::nfds_t, at(c).cast(), at(d).cast()).into()
+            }
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_epoll_wait => {
+                libc::epoll_wait(fd, at(b).cast(), c as c_int, d as c_int).into()
+            }
+            libc::SYS_epoll_pwait => {
+                libc::epoll_pwait(fd, at(b).cast(), c as c_int, d as c_int, at(e).cast()).into()
+            }
+            libc::SYS_clock_nanosleep => {
+                let result = libc::clock_nanosleep(fd, b as c_int, at(c).cast(), at(d).cast());
+                to_c(-(result as isize)) as c_long
+            }
+            libc::SYS_flock => libc::flock(fd, b as c_int).into(),
             libc::SYS_nanosleep => libc::nanosleep(at(a).cast(), at(b).cast()).into(),
             libc::SYS_wait4 => libc::wait4(fd, at(b).cast(), c as c_int, at(d).cast()).into(),
             libc::SYS_gettid => libc::gettid().into(),

@@ -1,5 +1,6 @@
 //! What a thread is to the C library: its stack, its end, and the ids that all threads share.
 
+use super::condition;
 use crate::block;
 use crate::kernel;
 use crate::observe;
@@ -59,7 +60,23 @@ hook! {
             return libc::ESRCH;
         }
         // SAFETY: the caller's contract.
-        unsafe { real()(thread) }
+        let result = unsafe { real()(thread) };
+        if result == 0 && is_any() {
+            condition::wake_cancelled(thread);
+        }
+        result
+    }
+}
+
+hook! {
+    /// Ends the process, after the destructors of the calling thread's thread-locals.
+    exit(real; status: c_int) -> ! {
+        if let Some(block) = block::current() {
+            // SAFETY: the block is the caller's, who is done with it: the contract of `exit`.
+            unsafe { block.run_destructors() };
+        }
+        // SAFETY: the caller's contract.
+        unsafe { real()(status) }
     }
 }
 

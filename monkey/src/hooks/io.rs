@@ -51,6 +51,11 @@ pub(super) fn is_storage(fd: c_int) -> bool {
     is_seekable && status(fd).is_some_and(is_kind)
 }
 
+/// Is it the program's standard output or error? A socket is neither.
+pub(crate) fn is_output(fd: c_int) -> bool {
+    option::<c_int>(fd, libc::SO_TYPE).is_err() && File { fd }.is_output()
+}
+
 impl File {
     /// None if it never waits: the plain call is right.
     pub(super) fn of(fd: c_int) -> Option<File> {

@@ -1,9 +1,10 @@
 //! Joining OS threads: `pthread_join` and its family.
 //!
-//! There is no way to be told of a thread's end but to block for it, so a helper does.
+//! There is no way to be told of a thread's end but to block for it, so a helper does. It may wait
+//! for what other green threads do, and is none of the blocking pool's.
 
 use super::until::Until;
-use crate::offload::offload;
+use crate::offload::offload_wait;
 use crate::patch::{Group, waits};
 use crate::program;
 use crate::real::hook;
@@ -56,7 +57,7 @@ unsafe fn join(
         result => return result,
     }
     // SAFETY: any thread may join any other; the value has room for the time of the wait.
-    unsafe { offload(|| join(value)) }
+    unsafe { offload_wait(|| join(value)) }
 }
 
 /// [`join_green`], until a moment of a clock, or for good.

@@ -11,7 +11,7 @@ mod file_lock;
 mod fs;
 mod futex;
 mod identity;
-mod io;
+pub(crate) mod io;
 mod join;
 mod mode;
 mod mutex;
@@ -20,6 +20,7 @@ mod poll;
 mod process;
 mod rwlock;
 mod semaphore;
+mod signal;
 mod socket;
 mod spin;
 mod splice;
@@ -46,6 +47,7 @@ pub(crate) const NAMES: &[&str] = &[
     "epoll_pwait",
     "epoll_pwait2",
     "epoll_wait",
+    "exit",
     "fclose",
     "fcntl",
     "fcntl64",
@@ -69,6 +71,8 @@ pub(crate) const NAMES: &[&str] = &[
     "getnameinfo",
     "initgroups",
     "ioctl",
+    "lockf",
+    "lockf64",
     "lstat",
     "lstat64",
     "mtx_lock",
@@ -165,6 +169,10 @@ pub(crate) const NAMES: &[&str] = &[
     "setresuid",
     "setreuid",
     "setuid",
+    "sigsuspend",
+    "sigtimedwait",
+    "sigwait",
+    "sigwaitinfo",
     "sleep",
     "splice",
     "stat",

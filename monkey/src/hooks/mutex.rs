@@ -4,11 +4,13 @@
 //! kinds, recursion and owners are those of the C library.
 //!
 //! A process-shared or robust mutex may be given back by another process, or by the kernel when its
-//! owner dies: a green thread looks for that every few milliseconds. A mutex with priority
+//! owner dies, and any by a wait for a condition that began before the patch: a green thread looks
+//! for that every few milliseconds. A mutex with priority
 //! inheritance is refused (`ENOTSUP`): the kernel knows its owner as an OS thread, and a green
 //! thread is none.
 
 use super::acquire::{PERIOD, acquire, wake_one};
+use super::condition;
 use super::until::Until;
 use crate::kernel;
 use crate::observe::refused;
@@ -108,7 +110,8 @@ unsafe fn lock_contended(
         Ok(until) => until,
         Err(errno) => return errno,
     };
-    let period = (kind & (ROBUST | PROCESS_SHARED) != 0).then_some(PERIOD);
+    let is_told = kind & (ROBUST | PROCESS_SHARED) == 0 && !condition::may_release();
+    let period = (!is_told).then_some(PERIOD);
     // SAFETY: the caller's word.
     acquire(mutex.expose_provenance(), until, period, || unsafe {
         attempt(mutex)

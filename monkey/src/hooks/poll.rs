@@ -7,6 +7,7 @@
 use super::acquire;
 use crate::descriptor::{poll_now_at, wait, wait_for_any};
 use crate::kernel::{self, duration, to_c};
+use crate::observe;
 use crate::patch::{Group, waits};
 use crate::real::hook;
 use greenloop_runtime::foreign::{self, Interest, NEVER};
@@ -151,6 +152,17 @@ hook! {
     }
 }
 
+/// Is it the plain call? It is if it has a signal mask, which has to be the OS thread's.
+fn is_plain(name: &'static str, signals: *const sigset_t) -> bool {
+    if !waits(Group::Socket) {
+        return true;
+    }
+    if !signals.is_null() {
+        observe::blocks(name, "it has a signal mask");
+    }
+    !signals.is_null()
+}
+
 hook! {
     /// `poll` with a finer time and a signal mask.
     ppoll(
@@ -160,7 +172,7 @@ hook! {
         time: *const timespec,
         signals: *const sigset_t,
     ) -> c_int {
-        if !signals.is_null() || !waits(Group::Socket) {
+        if is_plain("ppoll", signals) {
             // SAFETY: the caller's contract.
             return unsafe { real()(entries, count, time, signals) };
         }
@@ -341,7 +353,7 @@ hook! {
         time: *const timespec,
         signals: *const sigset_t,
     ) -> c_int {
-        if !signals.is_null() || !waits(Group::Socket) {
+        if is_plain("pselect", signals) {
             // SAFETY: the caller's contract.
             return unsafe { real()(count, read, write, other, time, signals) };
         }
@@ -400,7 +412,7 @@ hook! {
         millis: c_int,
         signals: *const sigset_t,
     ) -> c_int {
-        if !signals.is_null() || !waits(Group::Socket) {
+        if is_plain("epoll_pwait", signals) {
             // SAFETY: the caller's contract.
             return unsafe { real()(epoll, events, room, millis, signals) };
         }
@@ -419,7 +431,7 @@ hook! {
         time: *const timespec,
         signals: *const sigset_t,
     ) -> c_int {
-        if !signals.is_null() || !waits(Group::Socket) {
+        if is_plain("epoll_pwait2", signals) {
             // SAFETY: the caller's contract.
             return unsafe { real()(epoll, events, room, time, signals) };
         }

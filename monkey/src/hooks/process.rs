@@ -5,7 +5,7 @@
 
 use crate::descriptor;
 use crate::kernel::{self, to_c};
-use crate::offload::offload_c;
+use crate::offload::offload_wait_c;
 use crate::patch::{self, Group, waits};
 use crate::program;
 use crate::real::hook;
@@ -194,7 +194,7 @@ hook! {
 }
 
 hook! {
-    /// Runs a shell's command, on the blocking pool.
+    /// Runs a shell's command, on a helper: it may need what other green threads do.
     system(real; command: *const c_char) -> c_int {
         // SAFETY: the caller's contract, which binds it to no thread.
         let call = || unsafe { real()(command) };
@@ -204,12 +204,12 @@ hook! {
         let mask = program::registered().map(|program| program.mask());
         let call = || program::with_mask(mask, call);
         // SAFETY: the command stays valid while the caller waits.
-        unsafe { offload_c(call, |result| *result == -1) }
+        unsafe { offload_wait_c(call, |result| *result == -1) }
     }
 }
 
 hook! {
-    /// Waits for the end of what `popen` has started, on the blocking pool.
+    /// Waits for the end of what `popen` has started, on a helper, as `system` does.
     pclose(real; stream: *mut FILE) -> c_int {
         // SAFETY: the caller's contract, which binds it to no thread.
         let call = || unsafe { real()(stream) };
@@ -217,7 +217,7 @@ hook! {
             return call();
         }
         // SAFETY: the stream stays valid until the call ends it.
-        unsafe { offload_c(call, |result| *result == -1) }
+        unsafe { offload_wait_c(call, |result| *result == -1) }
     }
 }
 

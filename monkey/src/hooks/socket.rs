@@ -2,6 +2,7 @@
 
 use crate::descriptor::{self, Direction, WOULD_BLOCK, has_failed, option, retry, transfer};
 use crate::kernel::{self, to_c};
+use crate::observe;
 use crate::patch::{Group, waits};
 use crate::real::hook;
 use crate::vectors::{after, total};
@@ -320,6 +321,15 @@ unsafe fn receive_messages(
     Some(done.cast_signed())
 }
 
+/// Has each message to be filled? That is left to the kernel.
+fn blocks_for_all(fd: c_int, flags: c_int) -> bool {
+    let all = flags & libc::MSG_WAITALL != 0 && is_stream(fd);
+    if all {
+        observe::blocks("recvmmsg", "it is to fill each message (MSG_WAITALL)");
+    }
+    all
+}
+
 hook! {
     /// Receives several messages.
     recvmmsg(
@@ -330,7 +340,7 @@ hook! {
         flags: c_int,
         time: *mut timespec,
     ) -> c_int {
-        if !waits(Group::Socket) || flags & NO_WAIT != 0 || flags & libc::MSG_WAITALL != 0 {
+        if !waits(Group::Socket) || flags & NO_WAIT != 0 || blocks_for_all(fd, flags) {
             // SAFETY: the caller's contract.
             return unsafe { real()(fd, messages, count, flags, time) };
         }
@@ -385,13 +395,22 @@ pub(super) unsafe fn transmit(
     })
 }
 
-/// A send that opens its connection (`MSG_FASTOPEN`) blocks as it does.
-const PLAIN_SEND: c_int = libc::MSG_DONTWAIT | libc::MSG_FASTOPEN;
+/// Is it the plain call? A send that opens its connection has to wait for that in the kernel.
+fn is_plain_send(name: &'static str, flags: c_int) -> bool {
+    if !waits(Group::Socket) || flags & libc::MSG_DONTWAIT != 0 {
+        return true;
+    }
+    let opens = flags & libc::MSG_FASTOPEN != 0;
+    if opens {
+        observe::blocks(name, "it opens its connection (MSG_FASTOPEN)");
+    }
+    opens
+}
 
 hook! {
     /// Sends to a socket.
     send(real; fd: c_int, buffer: *const c_void, length: size_t, flags: c_int) -> ssize_t {
-        if !waits(Group::Socket) || flags & PLAIN_SEND != 0 {
+        if is_plain_send("send", flags) {
             // SAFETY: the caller's contract.
             return unsafe { real()(fd, buffer, length, flags) };
         }
@@ -415,7 +434,7 @@ hook! {
         address: *const sockaddr,
         size: socklen_t,
     ) -> ssize_t {
-        if !waits(Group::Socket) || flags & PLAIN_SEND != 0 {
+        if is_plain_send("sendto", flags) {
             // SAFETY: the caller's contract.
             return unsafe { real()(fd, buffer, length, flags, address, size) };
         }
@@ -472,7 +491,7 @@ unsafe fn try_send_message(fd: c_int, message: &msghdr, flags: usize) -> isize {
 hook! {
     /// Sends a message with its control data.
     sendmsg(real; fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
-        if !waits(Group::Socket) || flags & PLAIN_SEND != 0 || message.is_null() {
+        if is_plain_send("sendmsg", flags) || message.is_null() {
             // SAFETY: the caller's contract.
             return unsafe { real()(fd, message, flags) };
         }
@@ -511,7 +530,7 @@ unsafe fn transmit_messages(fd: c_int, messages: &mut [mmsghdr], flags: c_int) -
 hook! {
     /// Sends several messages.
     sendmmsg(real; fd: c_int, messages: *mut mmsghdr, count: c_uint, flags: c_int) -> c_int {
-        if !waits(Group::Socket) || flags & PLAIN_SEND != 0 || messages.is_null() || count == 0 {
+        if is_plain_send("sendmmsg", flags) || messages.is_null() || count == 0 {
             // SAFETY: the caller's contract.
             return unsafe { real()(fd, messages, count, flags) };
         }

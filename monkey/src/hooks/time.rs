@@ -3,6 +3,7 @@
 //! A sleep has no error for a kill, so a kill waits for its end; a signal does not end it either.
 
 use crate::kernel::{self, duration};
+use crate::observe;
 use crate::patch::{Group, waits};
 use crate::real::hook;
 use greenloop_runtime::foreign;
@@ -13,6 +14,14 @@ fn sleep_until(deadline: u64) {
     while foreign::now() < deadline {
         foreign::park(deadline);
     }
+}
+
+/// Does it go as the runtime's clock does, but for being set?
+fn is_known(clock: clockid_t) -> bool {
+    matches!(
+        clock,
+        libc::CLOCK_REALTIME | libc::CLOCK_MONOTONIC | libc::CLOCK_BOOTTIME | libc::CLOCK_TAI
+    )
 }
 
 /// What a sleep by `clock` until the moment `time` lasts; none if there is no such clock.
@@ -28,9 +37,17 @@ fn until(clock: clockid_t, time: Duration) -> Option<Duration> {
 
 hook! {
     /// Sleeps by a clock, for a time or until a moment. Returns an `errno`.
-    clock_nanosleep(real; clock: clockid_t, flags: c_int, time: *const timespec, left: *mut timespec) -> c_int {
-        let known = matches!(clock, libc::CLOCK_REALTIME | libc::CLOCK_MONOTONIC | libc::CLOCK_BOOTTIME);
-        if !waits(Group::Time) || !known || time.is_null() || flags & !libc::TIMER_ABSTIME != 0 {
+    clock_nanosleep(
+        real; clock: clockid_t, flags: c_int, time: *const timespec, left: *mut timespec
+    ) -> c_int {
+        let is_plain = || {
+            let known = is_known(clock);
+            if !known {
+                observe::blocks("clock_nanosleep", "a clock that only the kernel can wait by");
+            }
+            !known || time.is_null() || flags & !libc::TIMER_ABSTIME != 0
+        };
+        if !waits(Group::Time) || is_plain() {
             // SAFETY: the caller's contract.
             return unsafe { real()(clock, flags, time, left) };
         }

@@ -283,7 +283,7 @@ impl UnixStream {
     }
 
     /// Wraps a stream just made, whose options are the defaults.
-    pub(super) fn fresh(stream: net::UnixStream) -> UnixStream {
+    pub(crate) fn fresh(stream: net::UnixStream) -> UnixStream {
         let inner = Socket::fresh(stream);
         UnixStream { inner }
     }

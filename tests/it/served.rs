@@ -1,0 +1,40 @@
+//! `Served`: a running example that listens on a free port, ended when it is dropped.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use crate::examples::command;
+
+pub(crate) struct Served {
+    pub(crate) child: Child,
+    pub(crate) address: String,
+}
+
+impl Served {
+    /// Runs `program 127.0.0.1:0 FLAGS…` and waits until it says where it listens.
+    pub(crate) fn start(program: &str, flags: &[&str]) -> Served {
+        Served::run(command(program, &[&["127.0.0.1:0"], flags].concat()))
+    }
+
+    /// Runs `program COMMAND 127.0.0.1:0 FLAGS…`, as [`Served::start`].
+    pub(crate) fn start_as(program: &str, word: &str, flags: &[&str]) -> Served {
+        Served::run(command(program, &[&[word, "127.0.0.1:0"], flags].concat()))
+    }
+
+    fn run(mut command: Command) -> Served {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        let output = BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line);
+        output.unwrap();
+        let address = line.strip_prefix("listening on ");
+        let address = address.expect("its first line").trim().to_owned();
+        Served { child, address }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
