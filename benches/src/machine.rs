@@ -44,6 +44,19 @@ pub fn pin_to(cpu: usize) -> io::Result<()> {
     Ok(sched_setaffinity(None, &set)?)
 }
 
+/// What `start` starts stays on that CPU; the calling thread does not.
+///
+/// # Errors
+///
+/// The kernel's, for a CPU that is not there.
+pub fn while_pinned_to<T>(cpu: usize, start: impl FnOnce() -> T) -> io::Result<T> {
+    let before = sched_getaffinity(None)?;
+    pin_to(cpu)?;
+    let started = start();
+    sched_setaffinity(None, &before)?;
+    Ok(started)
+}
+
 /// What all CPUs have done since boot.
 #[derive(Clone, Copy, Debug)]
 pub struct Activity {
@@ -69,13 +82,14 @@ impl Activity {
     /// Seconds of CPU that the children of this process have taken which have ended.
     pub fn of_children() -> f64 {
         let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-        // The name, in brackets, may hold spaces; `cutime` and `cstime` are fields 16 and 17 of all.
+        // The name, in brackets, may hold spaces; `cutime` and `cstime` are fields 16 and 17.
         let fields = text.rsplit(')').next().unwrap_or_default();
         let ticks = fields.split_whitespace().skip(13).take(2);
         ticks.map(|tick| tick.parse().unwrap_or(0.0)).sum::<f64>() / 100.0
     }
 
-    /// The share of the machine that others than a sample, which took `own` seconds of CPU, have used since `self`.
+    /// The share of the machine that others than a sample have used since `self`, which took `own`
+    /// seconds of CPU.
     pub fn noise_since(self, own: f64) -> f64 {
         let now = Activity::now();
         let (busy, all) = ((now.busy - self.busy) as f64, (now.all - self.all) as f64);

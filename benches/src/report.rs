@@ -1,4 +1,4 @@
-//! `Meter` and `Memory`: what a benchmark measures of its own process, and the line in which it says so.
+//! `Meter` and `Memory`: what a benchmark measures of its own process, and the line that says so.
 
 use serde_json::{Map, Value, json};
 use std::time::Instant;
@@ -44,7 +44,7 @@ pub fn report(name: &str, ops: usize, took: Took) -> Report {
     report.insert("ops".into(), json!(ops));
     add(&mut report, "wall_ns_per_op", took.wall as f64 / ops as f64);
     add(&mut report, "cpu_ns_per_op", took.cpu as f64 / ops as f64);
-    report.insert("maxrss_kb".into(), json!(status_kb("VmHWM")));
+    report.insert("maxrss_kb".into(), json!(status_kb("self", "VmHWM")));
     report
 }
 
@@ -61,41 +61,56 @@ pub fn add(report: &mut Report, key: &str, value: f64) {
     report.insert(key.into(), json!((value * 1000.0).round() / 1000.0));
 }
 
-/// What this process holds now.
+/// What a process holds now.
 #[derive(Debug)]
 pub struct Memory {
     resident: u64,
     page_tables: u64,
-    mappings: usize,
+    mappings: u64,
 }
 
 impl Memory {
     pub fn now() -> Memory {
-        let maps = std::fs::read("/proc/self/maps").unwrap_or_default();
+        Memory::of("self")
+    }
+
+    fn of(process: &str) -> Memory {
+        let maps = std::fs::read(format!("/proc/{process}/maps")).unwrap_or_default();
         Memory {
-            resident: status_kb("VmRSS") * 1024,
-            page_tables: status_kb("VmPTE") * 1024,
-            mappings: maps.iter().filter(|&&byte| byte == b'\n').count(),
+            resident: status_kb(process, "VmRSS") * 1024,
+            page_tables: status_kb(process, "VmPTE") * 1024,
+            mappings: maps.iter().filter(|&&byte| byte == b'\n').count() as u64,
         }
+    }
+
+    /// Bytes.
+    pub fn resident(&self) -> u64 {
+        self.resident
     }
 
     /// Adds what each of `count` tasks has taken since `self` was measured.
     pub fn add_growth(&self, report: &mut Report, count: usize) {
-        let now = Memory::now();
-        let each = |now: u64, before: u64| now.saturating_sub(before) as f64 / count as f64;
-        let (maps, before) = (now.mappings as u64, self.mappings as u64);
-        add(
-            report,
-            "rss_bytes_per_task",
-            each(now.resident, self.resident),
-        );
-        add(
-            report,
-            "pte_bytes_per_task",
-            each(now.page_tables, self.page_tables),
-        );
-        add(report, "vmas_per_task", each(maps, before));
+        Memory::now().add_growth_since(self, report, count);
     }
+
+    /// Adds what each of `count` has taken since `before`.
+    pub fn add_growth_since(&self, before: &Memory, report: &mut Report, count: usize) {
+        let mut each = |key: &str, now: u64, before: u64| {
+            add(
+                report,
+                key,
+                now.saturating_sub(before) as f64 / count as f64,
+            );
+        };
+        each("rss_bytes_per_task", self.resident, before.resident);
+        each("pte_bytes_per_task", self.page_tables, before.page_tables);
+        each("vmas_per_task", self.mappings, before.mappings);
+    }
+}
+
+/// What another process holds, while it runs.
+pub fn held_by(pid: u32) -> Memory {
+    Memory::of(&pid.to_string())
 }
 
 /// Adds the distribution of how late sleepers woke.
@@ -129,9 +144,9 @@ fn clock(id: libc::clockid_t) -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// A line `key:  123 kB` of `/proc/self/status`.
-fn status_kb(key: &str) -> u64 {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+/// A line `key:  123 kB` of the process's `status`.
+fn status_kb(process: &str, key: &str) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));

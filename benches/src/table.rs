@@ -39,6 +39,37 @@ impl Results {
         self.samples[row][competitor].push(sample);
     }
 
+    pub fn rows(&self) -> &[String] {
+        &self.rows
+    }
+
+    pub fn competitors(&self) -> &[String] {
+        &self.competitors
+    }
+
+    /// The median; with ` ratio` at the end of the key, that of the ratios to the first competitor.
+    pub fn figure(&self, row: usize, competitor: usize, key: &str) -> Option<f64> {
+        let figures = match key.strip_suffix(" ratio") {
+            Some(key) => self.ratios_of(row, competitor, key),
+            None => self.figures_of(row, competitor, key),
+        };
+        (!figures.is_empty()).then(|| median(&figures))
+    }
+
+    /// What the last sample says under that key.
+    pub fn text(&self, row: usize, competitor: usize, key: &str) -> Option<&str> {
+        match self.samples[row][competitor].last()? {
+            Sample::Figures(figures) => figures.get(key)?.as_str(),
+            _ => None,
+        }
+    }
+
+    /// Whether a limit was met, which the next round would only meet again.
+    fn has_failed(&self, row: usize, competitor: usize) -> bool {
+        let mut samples = self.samples[row][competitor].iter();
+        samples.any(|sample| matches!(sample, Sample::Failed(_)))
+    }
+
     /// A table with a line a row and a column a competitor.
     pub fn by_row(&self, title: &str, key: &str, cell: Cell<'_>) -> String {
         let mut table = head(title, self.competitors.iter().map(String::as_str));
@@ -89,38 +120,49 @@ impl Results {
             let (middle, worst) = (percent(middle), percent(worst));
             let _ = writeln!(
                 notes,
-                "* used by others meanwhile: {middle} % of the machine (median), {worst} % (worst sample)"
+                "* used by others meanwhile: {middle} % of the machine (median), \
+                 {worst} % (worst sample)"
             );
         }
         notes
     }
 
+    fn figures_of(&self, row: usize, competitor: usize, key: &str) -> Vec<f64> {
+        let samples = self.samples[row][competitor].iter();
+        samples.filter_map(|it| figure(it, key)).collect()
+    }
+
     fn cell(&self, row: usize, competitor: usize, key: &str, cell: Cell<'_>) -> String {
-        let samples = &self.samples[row][competitor];
-        let figures: Vec<f64> = samples.iter().filter_map(|it| figure(it, key)).collect();
+        let figures = self.figures_of(row, competitor, key);
         if !figures.is_empty() {
             return cell(&figures);
         }
-        let failed = samples
-            .iter()
-            .any(|sample| matches!(sample, Sample::Failed(_)));
-        if failed { "fails" } else { "–" }.into()
+        match self.has_failed(row, competitor) {
+            true => "fails",
+            false => "–",
+        }
+        .into()
     }
 
-    fn ratio(&self, row: usize, competitor: usize, key: &str) -> String {
+    /// Those of the single rounds.
+    fn ratios_of(&self, row: usize, competitor: usize, key: &str) -> Vec<f64> {
         let (own, first) = (&self.samples[row][competitor], &self.samples[row][0]);
         let pairs = own.iter().zip(first);
         let ratios = pairs.filter_map(|(own, first)| Some(figure(own, key)? / figure(first, key)?));
-        let ratios: Vec<f64> = ratios.collect();
-        if ratios.is_empty() {
-            "–".into()
-        } else {
-            format!("{:.2}", median(&ratios))
+        ratios.filter(|ratio| ratio.is_finite()).collect()
+    }
+
+    fn ratio(&self, row: usize, competitor: usize, key: &str) -> String {
+        let ratios = self.ratios_of(row, competitor, key);
+        match ratios.is_empty() {
+            true => "–".into(),
+            false => format!("{:.2}", median(&ratios)),
         }
     }
 }
 
-/// Each round measures each row of each competitor once, by their places; who comes first changes from round to round.
+/// Each round measures each row of each competitor once, by their places; who comes first changes
+/// from round to round.
 pub fn rounds(
     rounds: usize,
     rows: &[&str],
@@ -137,7 +179,9 @@ pub fn rounds(
             for turn in 0..competitors.len() {
                 let at = (turn + round) % competitors.len();
                 progress.set_message(format!("{} {name}", competitors[at]));
-                results.add(row, at, measure(row, at));
+                if !results.has_failed(row, at) {
+                    results.add(row, at, measure(row, at));
+                }
                 progress.inc(1);
             }
         }
@@ -184,8 +228,11 @@ pub fn median_text(figures: &[f64]) -> String {
     }
 }
 
-/// The median, and half of the range in percent of it.
+/// The median, and half of the range in percent of it, if there is more than one figure.
 pub fn spread_text(figures: &[f64]) -> String {
+    if figures.len() < 2 {
+        return median_text(figures);
+    }
     let (least, most) = figures
         .iter()
         .fold((f64::MAX, f64::MIN), |(least, most), &figure| {

@@ -6,7 +6,7 @@
 //! ```
 
 use clap::Parser;
-use greenloop_bench::{Runtime, echo, machine};
+use greenloop_bench::{Runtime, machine, serve::echo};
 use std::process::ExitCode;
 
 /// Sends back whatever it receives

@@ -1,16 +1,20 @@
-//! Loads an echo server on 127.0.0.1, checks every byte, and prints rate and latencies as a line of JSON.
+//! Loads a server on 127.0.0.1, checks what comes back, and prints figures as a line of JSON.
 //!
 //! ```text
 //! cargo run --release --bin load -- 9000 --connections 64 --seconds 3
+//! cargo run --release --bin load -- 9000 --churn
+//! cargo run --release --bin load -- 8000 --http --depth 16
+//! cargo run --release --bin load -- 9000 --idle 10000   # holds them until standard input ends
 //! ```
 
 use clap::Parser;
 use greenloop_bench::load::{self, Load};
 use greenloop_bench::machine;
+use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Keeps an echo server busy for a while
+/// Keeps a server busy for a while
 #[derive(Parser)]
 struct Args {
     port: u16,
@@ -25,6 +29,15 @@ struct Args {
     /// How long to measure
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
+    /// Ask for plain text by HTTP
+    #[arg(long, conflicts_with_all = ["churn", "idle"])]
+    http: bool,
+    /// Close each connection after one answer, and open another
+    #[arg(long, conflicts_with = "idle")]
+    churn: bool,
+    /// Hold so many connections, without any load
+    #[arg(long, value_name = "COUNT")]
+    idle: Option<usize>,
     /// Stay on this CPU
     #[arg(long)]
     cpu: Option<usize>,
@@ -35,19 +48,28 @@ fn main() -> ExitCode {
     if let Some(cpu) = args.cpu {
         machine::pin_to(cpu).expect("a CPU of this machine");
     }
-    let result = load::run(Load {
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("load: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> io::Result<()> {
+    if let Some(count) = args.idle {
+        return load::hold(args.port, count);
+    }
+    let figures = load::run(Load {
         port: args.port,
         connections: args.connections,
         size: args.size as usize,
         depth: args.depth,
         time: Duration::from_secs_f64(args.seconds),
-    });
-    match result {
-        Ok(figures) => println!("{figures}"),
-        Err(error) => {
-            eprintln!("load: {error}");
-            return ExitCode::FAILURE;
-        }
-    }
-    ExitCode::SUCCESS
+        http: args.http,
+        churn: args.churn,
+    })?;
+    println!("{figures}");
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! One micro benchmark on one runtime, as a line of JSON. Exit 2 and no output for one that does not exist.
+//! One micro benchmark on one runtime, as a line of JSON. Exit 2 and no output if there is none.
 //!
 //! ```text
 //! cargo run --release --bin micro -- yield_1k --workers 2
@@ -6,7 +6,7 @@
 //! ```
 
 use clap::Parser;
-use greenloop_bench::micro::{NAMES, Setting, run};
+use greenloop_bench::micro::{self, Setting, run};
 use greenloop_bench::{Runtime, machine};
 use serde_json::Value;
 use std::process::ExitCode;
@@ -32,7 +32,7 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let name = NAMES.into_iter().find(|&name| name == args.bench);
+    let name = micro::all().find(|&name| name == args.bench);
     if let Some(cpu) = args.cpu {
         machine::pin_to(cpu).expect("a CPU of this machine");
     }

@@ -1,6 +1,7 @@
 //! The rows as tokio's tasks.
 
-use super::{Outcome, Row, SLEEPERS, SPAWN_ROUNDS, SPAWNS, Setting, YIELDS, async_toolkit};
+use super::{Outcome, Row, SLEEPERS, SPAWN_ROUNDS, SPAWNS, Setting, YIELDS};
+use super::{async_fairness, async_growth, async_toolkit};
 use crate::Runtime;
 use crate::report::{self, Memory, Meter, Report, add_overshoot};
 use std::hint::black_box;
@@ -22,6 +23,7 @@ pub(super) fn run(name: &'static str, row: Row, setting: Setting) -> Outcome {
     }
     let runtime = builder
         .enable_time()
+        .enable_io()
         .build()
         .map_err(|error| error.to_string())?;
     // A task of its own, so that it runs on a worker.
@@ -33,18 +35,20 @@ async fn drive(name: &str, row: Row) -> Option<Report> {
     let meter = Meter::start();
     let ops = match row {
         Row::SpawnSeq => spawn_one_by_one().await,
-        Row::SpawnBatches(size) => spawn_batches(size).await,
+        Row::SpawnBatches(size) => spawn_batches(SPAWN_ROUNDS, size).await,
         Row::SpawnJoin(count) => spawn_join(count).await,
         Row::Yield(count) => yields(count).await,
         Row::Sleep => return Some(sleepers(name).await),
         Row::Park(count) => return Some(park(name, count).await),
+        Row::Grow(growth, count) => return Some(async_growth::run(name, growth, count).await),
+        Row::Fair(fairness) => return async_fairness::run(name, fairness).await,
         Row::Tool(tool) => async_toolkit::run(tool).await,
         Row::Switch => return None,
     };
     Some(report::report(name, ops, meter.stop()))
 }
 
-async fn join<T>(handle: JoinHandle<T>) -> T {
+pub(super) async fn join<T>(handle: JoinHandle<T>) -> T {
     handle.await.expect("nothing here panics")
 }
 
@@ -55,11 +59,11 @@ async fn spawn_one_by_one() -> usize {
     SPAWNS
 }
 
-async fn spawn_batches(size: usize) -> usize {
-    for _ in 0..SPAWN_ROUNDS {
+pub(super) async fn spawn_batches(rounds: usize, size: usize) -> usize {
+    for _ in 0..rounds {
         spawn_join(size).await;
     }
-    SPAWN_ROUNDS * size
+    rounds * size
 }
 
 async fn spawn_join(count: usize) -> usize {

@@ -1,4 +1,4 @@
-//! The rows that make sense for coroutines without a scheduler: what any runtime on corosensei can at best reach.
+//! The rows for coroutines without a scheduler: what any runtime on corosensei can at best reach.
 
 use super::{Outcome, Row, SPAWNS, YIELDS};
 use crate::report::{self, Memory, Meter, Report};

@@ -1,5 +1,6 @@
 //! `Green`: greenloop's threads, on its workers or on a hub.
 
+use super::fairness::{Sockets, Stream};
 use super::rows::Threads;
 use super::toolkit::{Channel, Toolkit};
 use super::{Outcome, POOL, Setting};
@@ -8,6 +9,8 @@ use greenloop::queue::Queue;
 use greenloop::sync::{Mutex, mpsc};
 use greenloop::{Builder, JoinHandle, Runtime, Select, thread};
 use std::hint::black_box;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +63,20 @@ impl Threads for Green {
     #[inline]
     fn unpark<T: Send + 'static>(handle: &JoinHandle<T>) {
         handle.thread().unpark();
+    }
+}
+
+impl Sockets for Green {
+    fn serve(each: fn(&mut dyn Stream)) -> io::Result<SocketAddr> {
+        let listener = greenloop::net::TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let accept = move || {
+            for mut stream in listener.incoming().flatten() {
+                drop(greenloop::spawn(move || each(&mut stream)));
+            }
+        };
+        drop(greenloop::spawn(accept));
+        Ok(address)
     }
 }
 

@@ -1,5 +1,6 @@
 //! `May`: may's coroutines, on stacks of its default size.
 
+use super::fairness::{Sockets, Stream};
 use super::rows::Threads;
 use super::toolkit::{Channel, Toolkit};
 use super::{Outcome, POOL, Setting};
@@ -7,6 +8,8 @@ use may::coroutine::{self, JoinHandle};
 use may::sync::{Mutex, Semphore, mpsc};
 use std::any::Any;
 use std::hint::black_box;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,9 +62,24 @@ impl Threads for May {
         handle.coroutine().unpark();
     }
 
-    /// A loop of yields would starve those just spawned: may looks at their queue only when that of its worker is empty.
+    /// A loop of yields would starve those just spawned: may looks at their queue only when that
+    /// of its worker is empty.
     fn pause() {
         coroutine::sleep(Duration::from_millis(1));
+    }
+}
+
+impl Sockets for May {
+    fn serve(each: fn(&mut dyn Stream)) -> io::Result<SocketAddr> {
+        let listener = may::net::TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let accept = move || {
+            for mut stream in listener.incoming().flatten() {
+                drop(may::go!(move || each(&mut stream)));
+            }
+        };
+        drop(may::go!(accept));
+        Ok(address)
     }
 }
 

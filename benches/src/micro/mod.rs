@@ -1,9 +1,13 @@
 //! The micro benchmarks: their names and sizes, and who runs them.
 
+mod async_fairness;
+mod async_growth;
 mod async_rows;
 mod async_toolkit;
 mod bare_rows;
+mod fairness;
 mod greenloop;
+mod growth;
 mod may;
 mod os;
 mod rows;
@@ -39,6 +43,34 @@ pub const NAMES: [&str; 23] = [
     "select_2_1k",
     "pool_map",
 ];
+
+/// How cost grows with the number after the sign.
+pub const GROWTH: [&str; 16] = [
+    "spawn@10",
+    "spawn@1000",
+    "spawn@100000",
+    "spawn@1000000",
+    "yield@10",
+    "yield@1000",
+    "yield@100000",
+    "yield@1000000",
+    "timer@10",
+    "timer@1000",
+    "timer@100000",
+    "timer@1000000",
+    "wake@10",
+    "wake@1000",
+    "wake@100000",
+    "wake@1000000",
+];
+
+/// Fairness and balance.
+pub const FAIRNESS: [&str; 4] = ["waiter_spinners", "waiter_busy", "balance_1k", "stuck_2s"];
+
+/// The names of all that there are.
+pub fn all() -> impl Iterator<Item = &'static str> {
+    NAMES.into_iter().chain(GROWTH).chain(FAIRNESS)
+}
 
 /// Spawns of `spawn_seq`.
 const SPAWNS: usize = 200_000;
@@ -78,6 +110,29 @@ enum Row {
     Sleep,
     Park(usize),
     Tool(Tool),
+    /// With so many at once.
+    Grow(Growth, usize),
+    Fair(Fairness),
+}
+
+/// What grows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Growth {
+    Spawn,
+    Yield,
+    Timer,
+    Wake,
+}
+
+/// What is to be fair.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Fairness {
+    /// One that waits for the network beside spinners. `busy`: they compute between their yields.
+    Waiter { busy: bool },
+    /// Connections that stay.
+    Balance,
+    /// Unstarted ones behind a computation.
+    Stuck,
 }
 
 /// What is shared, in the rows of that.
@@ -116,7 +171,43 @@ impl Row {
             "park_10k" => Row::Park(10_000),
             "park_100k" => Row::Park(100_000),
             "park_1m" => Row::Park(1_000_000),
-            _ => Row::Tool(Tool::of(name)?),
+            _ => return Row::of_other(name),
+        })
+    }
+
+    fn of_other(name: &str) -> Option<Row> {
+        Some(match name {
+            "waiter_spinners" => Row::Fair(Fairness::Waiter { busy: false }),
+            "waiter_busy" => Row::Fair(Fairness::Waiter { busy: true }),
+            "balance_1k" => Row::Fair(Fairness::Balance),
+            "stuck_2s" => Row::Fair(Fairness::Stuck),
+            _ => match name.split_once('@') {
+                Some((kind, count)) => Row::Grow(Growth::of(kind)?, count.parse().ok()?),
+                None => Row::Tool(Tool::of(name)?),
+            },
+        })
+    }
+
+    /// Whether it means something on one thread only, or where each has its own.
+    fn fits(self, setting: Setting) -> bool {
+        match self {
+            Row::Tool(Tool::Queue { apart: true }) => setting.has_two_threads(),
+            Row::Fair(Fairness::Balance | Fairness::Stuck) => {
+                setting.has_two_threads() && setting.runtime != Runtime::Threads
+            }
+            _ => true,
+        }
+    }
+}
+
+impl Growth {
+    fn of(kind: &str) -> Option<Growth> {
+        Some(match kind {
+            "spawn" => Growth::Spawn,
+            "yield" => Growth::Yield,
+            "timer" => Growth::Timer,
+            "wake" => Growth::Wake,
+            _ => return None,
         })
     }
 }
@@ -158,10 +249,7 @@ impl Setting {
 
 /// Runs the row `name`; none if the runtime does not have it. A limit that is met is a report too.
 pub fn run(name: &'static str, setting: Setting) -> Option<Report> {
-    let row = Row::of(name)?;
-    if row == Row::Tool(Tool::Queue { apart: true }) && !setting.has_two_threads() {
-        return None;
-    }
+    let row = Row::of(name).filter(|row| row.fits(setting))?;
     let result = match setting.runtime {
         Runtime::Greenloop if row == Row::Switch => bare_rows::run(name, row),
         Runtime::Greenloop => greenloop::Green::run(name, row, setting),
@@ -169,6 +257,7 @@ pub fn run(name: &'static str, setting: Setting) -> Option<Report> {
         Runtime::Threads => os::Os::run(name, row, setting),
         Runtime::Tokio | Runtime::TokioCt => async_rows::run(name, row, setting),
         Runtime::Corosensei => bare_rows::run(name, row),
+        Runtime::Epoll => return None,
     };
     result.unwrap_or_else(|why| Some(report::failure(name, &why)))
 }

@@ -1,8 +1,11 @@
 //! `Os`: std's threads.
 
+use super::fairness::{Sockets, Stream};
 use super::rows::Threads;
 use super::toolkit::{Channel, Toolkit};
 use super::{Outcome, Setting};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Mutex, mpsc};
 use std::thread::{self, Builder, JoinHandle};
 use std::time::Duration;
@@ -56,6 +59,20 @@ impl Threads for Os {
 
     fn pause() {
         thread::sleep(Duration::from_millis(1));
+    }
+}
+
+impl Sockets for Os {
+    fn serve(each: fn(&mut dyn Stream)) -> io::Result<SocketAddr> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let accept = move || {
+            for mut stream in listener.incoming().flatten() {
+                drop(thread::spawn(move || each(&mut stream)));
+            }
+        };
+        drop(thread::spawn(accept));
+        Ok(address)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The rows, written once for all that is called like a thread: spawned, joined, parked.
 
+use super::fairness::{self, Sockets};
+use super::growth;
 use super::toolkit::{self, Toolkit};
 use super::{Outcome, Row, SLEEPERS, SPAWN_ROUNDS, SPAWNS, Setting, YIELDS};
 use crate::report::{self, Memory, Meter, Report, add_overshoot};
@@ -8,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// A kind of threads.
-pub(super) trait Threads: Toolkit + Sized + 'static {
+pub(super) trait Threads: Toolkit + Sockets + Sized + 'static {
     type Handle<T: Send + 'static>;
 
     /// By how much the rows are shorter, for threads that are slow.
@@ -49,6 +51,8 @@ fn run<K: Threads>(name: &str, row: Row) -> Outcome {
         Row::Yield(count) => yields::<K>(count, YIELDS / K::WEIGHT / count)?,
         Row::Sleep => return sleepers::<K>(name, SLEEPERS / K::WEIGHT).map(Some),
         Row::Park(count) => return park::<K>(name, count).map(Some),
+        Row::Grow(growth, count) => return growth::run::<K>(name, growth, count),
+        Row::Fair(fairness) => return fairness::run::<K>(name, fairness),
         Row::Tool(tool) => match toolkit::run::<K>(tool)? {
             Some(ops) => ops,
             None => return Ok(None),
@@ -65,7 +69,7 @@ fn spawn_one_by_one<K: Threads>(count: usize) -> Result<usize, String> {
     Ok(count)
 }
 
-fn spawn_batches<K: Threads>(rounds: usize, size: usize) -> Result<usize, String> {
+pub(super) fn spawn_batches<K: Threads>(rounds: usize, size: usize) -> Result<usize, String> {
     for _ in 0..rounds {
         spawn_join::<K>(size)?;
     }

@@ -1,15 +1,12 @@
-//! An echo server on each runtime: a thread or task and a 4 KiB buffer on the heap for each connection.
+//! An echo server on each runtime: a thread and a 4 KiB buffer on the heap for each connection.
 
+use super::raw::{self, Protocol};
+use super::{BACKLOG, BUFFER, listen, local};
 use crate::Runtime;
-use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::TcpListener;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Builder;
-
-/// As long as the kernel lets it be by default, so that a burst of connections finds room.
-const BACKLOG: i32 = 4096;
-const BUFFER: usize = 4096;
 
 /// Serves on 127.0.0.1 until the process is ended, or for an error before that.
 ///
@@ -17,27 +14,30 @@ const BUFFER: usize = 4096;
 ///
 /// The system's, for a port that is taken; `Unsupported` for a runtime without sockets.
 pub fn serve(runtime: Runtime, port: u16, workers: usize) -> io::Result<()> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     match runtime {
-        Runtime::Greenloop => on_greenloop(address, workers),
-        Runtime::May => on_may(address, workers),
-        Runtime::Threads => on_threads(listen(address)?),
+        Runtime::Epoll => raw::serve(port, workers, Same),
+        Runtime::Greenloop => on_greenloop(port, workers),
+        Runtime::May => on_may(port, workers),
+        Runtime::Threads => on_threads(listen(port)?),
         Runtime::Tokio => on_tokio(
             Builder::new_multi_thread().worker_threads(workers),
-            listen(address)?,
+            listen(port)?,
         ),
-        Runtime::TokioCt => on_tokio(&mut Builder::new_current_thread(), listen(address)?),
+        Runtime::TokioCt => on_tokio(&mut Builder::new_current_thread(), listen(port)?),
         Runtime::Corosensei => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 
-/// For those that take a listener of std's.
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+/// The raw loop's answer.
+#[derive(Clone)]
+struct Same;
+
+impl Protocol for Same {
+    type Memory = ();
+
+    fn answer(&self, _: &mut (), _: &[u8], _: &mut Vec<u8>) -> bool {
+        true
+    }
 }
 
 /// Sends back what comes, until it ends.
@@ -51,10 +51,10 @@ fn echo(mut stream: impl Read + Write) -> io::Result<()> {
     }
 }
 
-fn on_greenloop(address: SocketAddr, workers: usize) -> io::Result<()> {
+fn on_greenloop(port: u16, workers: usize) -> io::Result<()> {
     greenloop::Runtime::builder().workers(workers).start()?;
     let listener = greenloop::net::TcpListener::builder().backlog(BACKLOG as u32);
-    let listener = listener.bind(address)?;
+    let listener = listener.bind(local(port))?;
     let acceptor = greenloop::spawn(move || {
         for stream in listener.incoming().flatten() {
             let _ = stream.set_nodelay(true);
@@ -65,9 +65,9 @@ fn on_greenloop(address: SocketAddr, workers: usize) -> io::Result<()> {
     Ok(())
 }
 
-fn on_may(address: SocketAddr, workers: usize) -> io::Result<()> {
+fn on_may(port: u16, workers: usize) -> io::Result<()> {
     may::config().set_workers(workers);
-    let listener = may::net::TcpListener::bind(address)?;
+    let listener = may::net::TcpListener::bind(local(port))?;
     let acceptor = may::go!(move || {
         for stream in listener.incoming().flatten() {
             let _ = stream.set_nodelay(true);
@@ -80,7 +80,7 @@ fn on_may(address: SocketAddr, workers: usize) -> io::Result<()> {
 
 fn on_threads(listener: TcpListener) -> io::Result<()> {
     for stream in listener.incoming().flatten() {
-        stream.set_nodelay(true)?;
+        let _ = stream.set_nodelay(true);
         let builder = std::thread::Builder::new().stack_size(64 << 10);
         builder.spawn(move || echo(stream))?;
     }

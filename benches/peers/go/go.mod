@@ -1,0 +1,3 @@
+module greenloop-bench/peer
+
+go 1.19
