@@ -189,9 +189,17 @@ pub(crate) fn home() -> usize {
 }
 
 /// The block of the code that runs now, if it has one yet.
+#[inline]
 pub(crate) fn known_waiter() -> Option<NonNull<Header>> {
     let context = current()?;
     context.green.get().or(context.own.get())
+}
+
+/// The number of the code that runs now; 0 on an OS thread that has none yet.
+#[inline]
+pub(crate) fn known_number() -> u64 {
+    // SAFETY: the slot of whoever runs is in use.
+    known_waiter().map_or(0, |it| unsafe { it.as_ref().thread() }.number().get())
 }
 
 /// The block by which the current code waits and is woken.

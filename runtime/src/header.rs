@@ -14,7 +14,7 @@ use crate::stack::{Label, SizeClass};
 use crate::thread::Thread;
 use crate::timeout::Limit;
 use crate::wait_queue::WaitQueue;
-use crate::word::Word;
+use crate::word::{KILL, OS_THREAD, PARKED, TOKEN, Word};
 use std::alloc::{Layout, alloc};
 use std::cell::{Cell, UnsafeCell};
 use std::io;
@@ -89,6 +89,16 @@ pub(crate) enum Teardown {
     Due,
     /// It has unwound, and so does every further wait.
     Told,
+}
+
+/// A wait of a green thread; no two are equal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Parked {
+    pub(crate) generation: u32,
+    pub(crate) home: usize,
+    pub(crate) wait: Wait,
+    /// When it began, to some milliseconds; and what makes it unique.
+    pub(crate) since: u64,
 }
 
 /// What is run at the end of a green thread.
@@ -177,6 +187,22 @@ impl Header {
     pub(crate) fn note_wait(&self, wait: Wait, since: u64) {
         self.wait.store(wait.to_word(), Ordering::Relaxed);
         self.since.store(since, Ordering::Relaxed);
+    }
+
+    /// Its wait, if it is parked with no wake-up under way: whoever finds the same one later knows
+    /// that it was parked all the time.
+    pub(crate) fn parked(&self) -> Option<Parked> {
+        // Acquire: before the word is read.
+        let since = self.since.load(Ordering::Acquire);
+        let word = self.word.load();
+        let (wait, after) = self.wait();
+        let waits = word.state() == PARKED && !word.has(TOKEN | KILL | OS_THREAD);
+        (waits && since == after).then(|| Parked {
+            generation: word.generation(),
+            home: word.home(),
+            wait,
+            since,
+        })
     }
 
     /// For what it waits, if it is parked, and since when.

@@ -8,10 +8,12 @@ use crate::header::{self, Header, Teardown};
 use crate::panic_count;
 use crate::park::Unparker;
 use crate::reason::Reason;
+use crate::request;
 use crate::spawn::Builder;
 use crate::stack::overflow;
 use crate::word::{BODY, FINISHED, OS_THREAD, UNSTARTED};
 use crate::worker::{Parts, Worker};
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::panic::{Location, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
@@ -36,8 +38,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// # Panics
 ///
 /// With `f`'s panic; when called inside a worker or hub; when the hub can't be set up; and when it
-/// can never run again, because all its green threads wait for each other's end: then the message
-/// lists them.
+/// can never run again, because all its green threads wait for each other's end, or for a
+/// [`Mutex`](crate::sync::Mutex), [`ReentrantMutex`](crate::sync::ReentrantMutex) or written
+/// [`RwLock`](crate::sync::RwLock) that another one holds: then the message lists them.
 ///
 /// # Examples
 ///
@@ -111,18 +114,40 @@ where
 
 fn report_deadlock(hub: &Worker) -> String {
     let mut report =
-        "this `run` would wait forever: each of its green threads waits for another one's end"
-            .to_owned();
+        "this `run` would wait forever: each of its green threads waits for another one".to_owned();
     each_living(hub, |header| {
-        let whose = match header.wait().0.reason() {
-            Reason::Scope => "its scope".to_owned(),
-            Reason::Join(id) => describe_living(hub, id),
+        let what = match header.wait().0.reason() {
+            Reason::Scope => "waits for the end of its scope".to_owned(),
+            Reason::Join(id) => format!("waits for the end of {}", describe_living(hub, id)),
+            Reason::On(thing, address) => {
+                let owner = describe_living(hub, owner(header));
+                format!("{thing} at {address:#x}, held by {owner}")
+            }
             _ => return,
         };
-        let who = describe(header);
-        let _ = write!(report, "\n  {who} waits for the end of {whose}");
+        let _ = write!(report, "\n  {} {what}", describe(header));
     });
     report
+}
+
+/// Is each lock that one of this hub waits for held by one of this hub? All of them wait, for a lock
+/// or for each other's end.
+pub(crate) fn holds_its_locks(hub: &Worker) -> bool {
+    let (mut ids, mut owners) = (HashSet::new(), HashSet::new());
+    each_living(hub, |header| {
+        // SAFETY: as in `describe`.
+        ids.insert(unsafe { header.thread() }.number().get());
+        if header.wait().0.owner_address().is_some() {
+            owners.insert(owner(header));
+        }
+    });
+    owners.is_subset(&ids)
+}
+
+/// Who holds the lock that it waits for, or 0.
+fn owner(header: &Header) -> u64 {
+    // SAFETY: it is of this hub, on whose thread this runs, between two switches, and lives.
+    unsafe { request::waits(header) }.map_or(0, |it| it.owner)
 }
 
 /// One of this hub, which waits as well.

@@ -8,6 +8,7 @@ use crate::link;
 use crate::park::Unparker;
 use crate::reason::Wait;
 use crate::spawn;
+use crate::suspicion;
 use crate::thread::Thread;
 use crate::wait_queue;
 use crate::waitable::{Linkable, PlaceRef};
@@ -181,6 +182,9 @@ impl<T> JoinHandle<T> {
         let end = header.end.lock();
         if !header.word.watch() {
             return true;
+        }
+        if deadline == NEVER {
+            suspicion::raise_by_joiner(header);
         }
         let here = header.word.load().home() == context::home();
         let _counted = context::worker().filter(|_| here).map(Worker::count_joiner);

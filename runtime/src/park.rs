@@ -148,7 +148,7 @@ pub(crate) fn give_way() {
 #[inline(always)]
 fn park_green(worker: &Worker, header: &Header, wait: Wait) {
     if !header.word.take(TOKEN) {
-        header.note_wait(wait, worker.seen_at());
+        header.note_wait(wait, worker.stamp());
         switch_out(worker, header, Outcome::Parked);
     }
 }
@@ -157,7 +157,7 @@ fn park_green(worker: &Worker, header: &Header, wait: Wait) {
 fn park_green_until(worker: &Worker, header: &Header, deadline: u64, wait: Wait) {
     let unparker = Unparker::new(NonNull::from(header), header.word.load().generation());
     let timer = worker.timers().insert(deadline, unparker);
-    park_green(worker, header, wait);
+    park_green(worker, header, wait.bounded());
     worker.timers().remove(timer);
 }
 

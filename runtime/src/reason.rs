@@ -1,6 +1,7 @@
 //! `Wait`: what a parked thread waits for, in one word, which others may read while it is written.
 //!
 //! The top byte is the kind, the rest its payload: a descriptor, an id, an address, a deadline.
+//! Its highest bit says that the wait ends by itself.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -13,6 +14,9 @@ const PAYLOAD_BITS: u32 = 56;
 const PAYLOAD: u64 = (1 << PAYLOAD_BITS) - 1;
 /// A deadline is kept in units of about a microsecond, so that years of uptime fit.
 const DEADLINE_SHIFT: u32 = 10;
+
+/// The wait has a deadline.
+const BOUNDED: u64 = 1 << 63;
 
 const UNPARK: u64 = 0;
 const SLEEP: u64 = 1;
@@ -107,6 +111,12 @@ impl Thing {
         Thing::Future,
     ];
 
+    /// Is it a lock that one thread holds? Then its address is that of its owner.
+    pub(crate) fn has_owner(self) -> bool {
+        use Thing::{Mutex, ReentrantMutex, RwLockRead, RwLockWrite};
+        matches!(self, Mutex | ReentrantMutex | RwLockRead | RwLockWrite)
+    }
+
     /// As it begins a sentence that ends with an address.
     fn phrase(self) -> &'static str {
         match self {
@@ -165,8 +175,28 @@ impl Wait {
 
     /// Something that lies at this place.
     pub(crate) fn on<T: ?Sized>(thing: Thing, place: &T) -> Wait {
-        let address = std::ptr::from_ref(place).addr();
+        // Exposed: a lock is asked for its owner by this address.
+        let address = std::ptr::from_ref(place).cast::<()>().expose_provenance();
         Wait::pack(THINGS + thing as u64, address as u64)
+    }
+
+    /// The same wait, with a deadline.
+    pub(crate) fn bounded(self) -> Wait {
+        Wait(self.0 | BOUNDED)
+    }
+
+    /// Does it end by itself?
+    pub(crate) fn is_bounded(self) -> bool {
+        self.0 & BOUNDED != 0
+    }
+
+    /// Where the [`Owner`](crate::owner::Owner) lies of the lock that is waited for, if it is one
+    /// that has an owner.
+    pub(crate) fn owner_address(self) -> Option<usize> {
+        match self.reason() {
+            Reason::On(thing, address) if thing.has_owner() => Some(address),
+            _ => None,
+        }
     }
 
     pub(crate) fn to_word(self) -> u64 {
@@ -179,7 +209,7 @@ impl Wait {
 
     pub(crate) fn reason(self) -> Reason {
         let payload = self.0 & PAYLOAD;
-        match self.0 >> PAYLOAD_BITS {
+        match (self.0 & !BOUNDED) >> PAYLOAD_BITS {
             SLEEP => Reason::Sleep(payload << DEADLINE_SHIFT),
             READ => Reason::Read((payload as u32).cast_signed()),
             WRITE => Reason::Write((payload as u32).cast_signed()),
@@ -208,6 +238,12 @@ mod tests {
             let reason = Wait::on(thing, &thing).reason();
             assert_eq!(reason, Reason::On(thing, address));
         }
+        let bounded = Wait::SCOPE.bounded();
+        assert_eq!(
+            (bounded.reason(), bounded.is_bounded()),
+            (Reason::Scope, true)
+        );
+        assert!(!Wait::SCOPE.is_bounded() && Wait::SCOPE.owner_address().is_none());
         assert_eq!(Wait::default().reason(), Reason::Unpark);
         assert_eq!(Wait::SCOPE.reason(), Reason::Scope);
         assert_eq!(Wait::ANY.reason(), Reason::Any);

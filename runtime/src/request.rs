@@ -7,8 +7,9 @@
 use crate::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::clock;
 use crate::coroutine::Look;
-use crate::header::Header;
+use crate::header::{Header, Parked};
 use crate::lock::Lock;
+use crate::owner::Owner;
 use crate::park::Unparker;
 use crate::remote::Remote;
 use crate::word::{PARKED, RUNNING};
@@ -33,12 +34,35 @@ pub(crate) struct Target {
 /// What was seen of the one with this number.
 pub(crate) struct Answer {
     pub(crate) number: usize,
-    pub(crate) look: Look,
+    /// If that was asked for.
+    pub(crate) look: Option<Look>,
+    pub(crate) wait: Option<Waits>,
+}
+
+/// For whom somebody waits, if it is parked.
+#[derive(Clone, Copy)]
+pub(crate) struct Waits {
+    /// Who it is.
+    pub(crate) id: u64,
+    pub(crate) parked: Parked,
+    /// The number of the owner of the lock that it waits for, or 0.
+    pub(crate) owner: u64,
+}
+
+/// What is asked of each one.
+#[derive(Clone, Copy)]
+pub(crate) enum Ask {
+    /// For whom it waits.
+    Waits,
+    /// That, and its use of its stack.
+    Stack,
+    /// That, and its backtrace.
+    Backtrace,
 }
 
 pub(crate) struct Request {
     asker: Unparker,
-    backtraces: bool,
+    what: Ask,
     state: Lock<State>,
     /// Steps done: targets looked at, and one for the answer as a whole.
     progress: AtomicUsize,
@@ -54,11 +78,11 @@ struct State {
 
 impl Request {
     /// About `targets`, which live on one worker, on behalf of the caller.
-    pub(crate) fn new(targets: Vec<Target>, backtraces: bool) -> Arc<Request> {
+    pub(crate) fn new(targets: Vec<Target>, what: Ask) -> Arc<Request> {
         let answers = Vec::with_capacity(targets.len());
         Arc::new(Request {
             asker: Unparker::current(),
-            backtraces,
+            what,
             state: Lock::new(State {
                 targets,
                 answers,
@@ -158,11 +182,42 @@ impl Worker {
         let same = word.generation() == target.generation && word.home() == self.index();
         let started = matches!(word.state(), RUNNING | PARKED) && !header.stack_top.get().is_null();
         if same && started {
-            let room = request.backtraces.then_some(BACKTRACE_ROOM);
+            let look = match request.what {
+                Ask::Waits => None,
+                Ask::Stack => Some(self.look(header, None)),
+                Ask::Backtrace => Some(self.look(header, Some(BACKTRACE_ROOM))),
+            };
+            // SAFETY: it lives here and is suspended, as was just seen, and stays so meanwhile.
+            let wait = unsafe { waits(header) };
             let number = target.number;
-            let look = self.look(header, room);
-            request.state.lock().answers.push(Answer { number, look });
+            request
+                .state
+                .lock()
+                .answers
+                .push(Answer { number, look, wait });
         }
         request.progress.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// For whom a green thread waits, if it is parked.
+///
+/// # Safety
+///
+/// The caller is its home worker, between two switches, and its slot is in use.
+pub(crate) unsafe fn waits(header: &Header) -> Option<Waits> {
+    let parked = header.parked()?;
+    // SAFETY: its slot is in use.
+    let id = unsafe { header.thread() }.number().get();
+    // SAFETY: it is parked, and only the caller could make it run: so the frame that waits for the
+    // lock is there, and with it the lock, which that frame borrows.
+    let owner = parked
+        .wait
+        .owner_address()
+        .map(|it| unsafe { Owner::at(it) });
+    Some(Waits {
+        id,
+        parked,
+        owner: owner.unwrap_or(0),
+    })
 }

@@ -15,6 +15,7 @@ use crate::clock;
 use crate::context::{self, Context};
 use crate::fifo::Fifo;
 use crate::header::{Header, HeaderCache};
+use crate::hub;
 use crate::park::Unparker;
 use crate::reactor::Reactor;
 use crate::remote::{Remote, Role, Unstarted};
@@ -34,6 +35,8 @@ const CLOCK_INTERVAL: u32 = 8;
 const POLL_INTERVAL: u32 = 61;
 /// Nanoseconds after which a poll is due in any case.
 const POLL_PERIOD: u64 = 1_000_000;
+/// The bits of a wait's time that tell it from others: 4 ms, or 4 million switches.
+const STAMP: u64 = (1 << 22) - 1;
 /// Idle time after which surplus stacks are given back to the kernel.
 const TRIM_DELAY: Duration = Duration::from_millis(100);
 
@@ -58,7 +61,7 @@ pub(crate) struct Worker {
     ids: RefCell<Range<u64>>,
     /// Green threads that have started here and not ended.
     live: Cell<usize>,
-    /// Those of them that wait for the end of another one of them.
+    /// Those of them that wait for the end of another one of them, or for a lock.
     joining: Cell<usize>,
     switches: Cell<u32>,
     polled_at_switch: Cell<u32>,
@@ -172,7 +175,7 @@ impl Worker {
         self.live.get()
     }
 
-    /// How many of its green threads wait for the end of another one of them.
+    /// How many of its green threads wait for the end of another one of them, or for a lock.
     pub(crate) fn joining(&self) -> &Cell<usize> {
         &self.joining
     }
@@ -196,6 +199,13 @@ impl Worker {
     #[inline(always)]
     pub(crate) fn seen_at(&self) -> u64 {
         self.timers_seen_at.get()
+    }
+
+    /// About the time when this worker last looked, which no other wait here has noted: its low bits
+    /// are the number of the switch, of which there are fewer in the time that the high ones tell.
+    #[inline(always)]
+    pub(crate) fn stamp(&self) -> u64 {
+        self.seen_at() & !STAMP | u64::from(self.switches.get()) & STAMP
     }
 
     /// Is nothing queued here?
@@ -282,13 +292,14 @@ impl Worker {
     }
 
     /// With an empty queue: can nobody ever wake a green thread of this hub? So it is when each of
-    /// them waits for the end of another one of them: such a wait ends by nothing else. Any other
-    /// wait (a park, a descriptor, a timer, a job of the pool) may yet be ended by somebody else.
+    /// them waits for the end of another one of them, or for a lock that another one holds: such a
+    /// wait ends by nothing else. Any other wait (a park, a descriptor, a timer, a job of the pool)
+    /// may yet be ended by somebody else.
     fn is_deadlocked(&self) -> bool {
         let all_join = self.live.get() > 0 && self.joining.get() == self.live.get();
         // At the hub's end its green threads have been killed: who still waits is waited for.
         let open = self.place.is_none() && !self.closing.get();
-        open && all_join && self.timers.borrow().is_empty()
+        open && all_join && self.timers.borrow().is_empty() && hub::holds_its_locks(self)
     }
 
     /// Looks at the world now and then, so that a busy queue does not starve timers, descriptors,

@@ -14,6 +14,7 @@ mod counted;
 mod course;
 mod crawler;
 mod deadlock;
+mod deadlock_cycles;
 mod delayed;
 mod drops;
 mod event;

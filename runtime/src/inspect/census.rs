@@ -2,12 +2,15 @@
 //! holds its slot.
 
 use super::entry::{Backtrace, GreenThread, Kind, State};
-use crate::header::{self, Header};
+use crate::header::{self, Header, Parked};
+use crate::lock::Lock;
 use crate::reason::Wait;
 use crate::remote;
 use crate::spawn;
 use crate::word::{LOOKER, NOWHERE, PARKED, RUNNING, Snapshot, TOKEN, UNSTARTED};
+use std::panic::Location;
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -16,15 +19,45 @@ pub(super) struct Found {
     pub(super) generation: u32,
     /// For what it waits, if it does.
     pub(super) wait: Option<Wait>,
+    /// The number of the owner of the lock that it waits for, or 0.
+    pub(super) owner: u64,
+    since: u64,
     pub(super) home: Option<usize>,
     pub(super) entry: GreenThread,
 }
 
-/// Visits all slots. One thread at a time does.
+/// One thread at a time holds slots: see `Word::hold`.
+static TURN: Lock<()> = Lock::new(());
+
+/// Visits all slots.
 pub(super) fn take(now: u64) -> Vec<Found> {
+    let _turn = TURN.lock();
     let mut all = Vec::new();
     header::for_each_slot(|header| all.extend(look_at(header, now)));
     all
+}
+
+/// Its name and where it was spawned, if it still waits as it did.
+pub(super) fn name(header: &'static Header, parked: Parked) -> Option<Name> {
+    let _turn = TURN.lock();
+    let _held = Held::new(header)?;
+    if header.parked() != Some(parked) {
+        return None;
+    }
+    // SAFETY: held until the end of this function.
+    let (thread, label) = unsafe { (header.thread(), header.label()) };
+    Some(Name {
+        id: thread.number().get(),
+        name: thread.shared_name(),
+        spawned_at: label.location,
+    })
+}
+
+/// What a green thread is called.
+pub(super) struct Name {
+    pub(super) id: u64,
+    pub(super) name: Option<Arc<str>>,
+    pub(super) spawned_at: &'static Location<'static>,
 }
 
 fn look_at(header: &'static Header, now: u64) -> Option<Found> {
@@ -57,6 +90,8 @@ fn look_at(header: &'static Header, now: u64) -> Option<Found> {
         header,
         generation: word.generation(),
         wait: waits.then_some(wait),
+        owner: 0,
+        since,
         home: home(word).filter(|_| state != State::Unstarted),
         entry,
     })
@@ -94,6 +129,11 @@ fn state(header: &Header, word: Snapshot) -> Option<State> {
 }
 
 impl Found {
+    /// Is this the wait in which it was found?
+    pub(super) fn waits_as(&self, parked: Parked) -> bool {
+        parked.since == self.since && self.wait == Some(parked.wait)
+    }
+
     /// Does it still wait for the same thing?
     pub(super) fn still_waits(&self) -> bool {
         let word = self.header.word.load();

@@ -3,11 +3,11 @@
 use super::census::{self, Found};
 use super::descriptor::Descriptor;
 use super::entry::GreenThread;
+use super::holder;
 use super::questions;
 use super::wait::Wait;
 use super::worker::Worker;
 use crate::clock;
-use crate::lock::Lock;
 use std::slice;
 use std::time::Duration;
 
@@ -97,20 +97,16 @@ pub fn dump() -> Dump {
 pub fn dump_with(options: Options) -> Dump {
     let mut found = census();
     let workers = questions::ask(&mut found, options);
+    holder::enter(&mut found);
     Dump {
         green_threads: found.into_iter().map(|it| it.entry).collect(),
         workers,
     }
 }
 
-/// One thread at a time holds slots: see `Word::hold`.
-static TURN: Lock<()> = Lock::new(());
-
 fn census() -> Vec<Found> {
-    let turn = TURN.lock();
     let now = clock::now();
     let mut found = census::take(now);
-    drop(turn);
     for it in &mut found {
         it.entry.wait = it.wait.map(|wait| Wait::new(wait, now));
         describe(it);

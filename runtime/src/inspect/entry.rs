@@ -127,6 +127,11 @@ impl GreenThread {
     }
 }
 
+/// After what says whose it is.
+pub(super) fn write_name(f: &mut fmt::Formatter<'_>, name: Option<&str>) -> fmt::Result {
+    name.map_or(Ok(()), |name| write!(f, " '{name}'"))
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

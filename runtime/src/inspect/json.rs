@@ -57,9 +57,16 @@ fn wait(wait: &Wait) -> Value {
         Wait::Join(id) => json!({ "for": "join", "id": id, "text": text }),
         Wait::Scope => json!({ "for": "scope", "text": text }),
         Wait::Any => json!({ "for": "any", "text": text }),
-        Wait::On { thing, address } => {
-            json!({ "for": format!("{thing:?}"), "address": address, "text": text })
-        }
+        Wait::On {
+            thing,
+            address,
+            holder,
+        } => json!({
+            "for": format!("{thing:?}"),
+            "address": address,
+            "holder": holder.as_ref().map(|it| it.id()),
+            "text": text,
+        }),
     }
 }
 

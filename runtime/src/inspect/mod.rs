@@ -28,22 +28,28 @@
 
 mod census;
 mod descriptor;
+mod deadlock;
 mod dump;
 mod entry;
+mod holder;
 #[cfg(feature = "json")]
 mod json;
 mod panic;
 mod questions;
+mod search;
 mod signal;
 mod stacks;
 mod tree;
 mod wait;
 mod worker;
 
+pub use self::deadlock::{Deadlock, Member, on_deadlock};
 pub use self::descriptor::{Descriptor, Socket};
 pub use self::dump::{Dump, Options, dump, dump_with};
 pub use self::entry::{Backtrace, GreenThread, Kind, State};
+pub use self::holder::Holder;
 pub use self::panic::on_panic;
+pub(crate) use self::search::Search;
 pub use self::signal::on_signal;
 pub use self::stacks::{SiteUse, measure_stacks, stacks};
 pub use self::wait::Wait;

@@ -9,7 +9,7 @@ use crate::coroutine::Look;
 use crate::park;
 use crate::reason::Wait;
 use crate::remote::{self, Role};
-use crate::request::{self, Request, Target};
+use crate::request::{self, Answer, Ask, Request, Target};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -29,13 +29,18 @@ struct Question {
 /// Asks all workers about the green threads that were found, enters what they answer, and says what
 /// became of the workers. Waits.
 pub(super) fn ask(found: &mut [Found], options: Options) -> Vec<Worker> {
+    let what = if options.backtraces {
+        Ask::Backtrace
+    } else {
+        Ask::Stack
+    };
     let mut targets = targets(found);
     let mut questions = workers(found);
     for question in &mut questions {
         let home = remote::at(question.worker.index);
         let targets = targets.remove(&home.index).unwrap_or_default();
         if home.counts.live.load(Ordering::Relaxed) > 0 {
-            let request = Request::new(targets, options.backtraces);
+            let request = Request::new(targets, what);
             question.request = Some(request.clone());
             request::ask(home, request);
         }
@@ -123,7 +128,7 @@ impl Question {
         let done = request.is_done();
         let (answers, queued) = request.close();
         for answer in answers {
-            enter(&mut found[answer.number], answer.look);
+            enter(&mut found[answer.number], answer);
         }
         if done {
             self.worker.queued = Some(queued);
@@ -135,7 +140,16 @@ impl Question {
     }
 }
 
-fn enter(found: &mut Found, look: Look) {
+fn enter(found: &mut Found, answer: Answer) {
+    if let Some(waits) = answer.wait.filter(|it| found.waits_as(it.parked)) {
+        found.owner = waits.owner;
+    }
+    if let Some(look) = answer.look {
+        enter_look(found, look);
+    }
+}
+
+fn enter_look(found: &mut Found, look: Look) {
     found.entry.stack_used = Some(look.used);
     found.entry.backtrace = match (look.room, look.backtrace) {
         (_, Some(backtrace)) => Backtrace::Taken(backtrace),

@@ -1,7 +1,7 @@
 //! The text of a dump: the workers, then the green threads, each below the one that spawned it.
 
 use super::dump::Dump;
-use super::entry::{Backtrace, GreenThread, Kind};
+use super::entry::{Backtrace, GreenThread, Kind, write_name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -78,9 +78,7 @@ impl fmt::Display for GreenThread {
             Kind::Full => write!(f, "full green thread {}", self.id())?,
             Kind::Job => write!(f, "job {}", self.id())?,
         }
-        if let Some(name) = self.name() {
-            write!(f, " '{name}'")?;
-        }
+        write_name(f, self.name())?;
         match (self.wait(), self.since()) {
             (Some(wait), Some(since)) => write!(f, ": {wait}, for {:.1} s", since.as_secs_f64())?,
             _ => write!(f, ": {}", self.state())?,

@@ -1,6 +1,7 @@
 //! `Wait`: what a green thread waits for, as a dump says it.
 
 use super::descriptor::Descriptor;
+use super::holder::Holder;
 use crate::reason::{self, Reason, Thing};
 use std::fmt;
 use std::time::Duration;
@@ -29,6 +30,9 @@ pub enum Wait {
         thing: Thing,
         /// Where it lies. What a lock or queue holds lies near by.
         address: usize,
+        /// Who holds it, if it is a lock that one thread holds: a mutex, or an rwlock that is
+        /// written. None if it was free just then, or its waiter's worker did not answer.
+        holder: Option<Holder>,
     },
 }
 
@@ -43,7 +47,18 @@ impl Wait {
             Reason::Join(id) => Wait::Join(id),
             Reason::Scope => Wait::Scope,
             Reason::Any => Wait::Any,
-            Reason::On(thing, address) => Wait::On { thing, address },
+            Reason::On(thing, address) => Wait::On {
+                thing,
+                address,
+                holder: None,
+            },
+        }
+    }
+
+    /// Of a lock.
+    pub(super) fn set_holder(&mut self, who: Holder) {
+        if let Wait::On { holder, .. } = self {
+            *holder = Some(who);
         }
     }
 
@@ -72,7 +87,16 @@ impl fmt::Display for Wait {
             Wait::Join(id) => write!(f, "joining green thread {id}"),
             Wait::Scope => f.write_str("waiting for the end of its scope"),
             Wait::Any => f.write_str("waiting for one of several things"),
-            Wait::On { thing, address } => write!(f, "{thing} at {address:#x}"),
+            Wait::On {
+                thing,
+                address,
+                holder,
+            } => {
+                write!(f, "{thing} at {address:#x}")?;
+                holder
+                    .iter()
+                    .try_for_each(|holder| write!(f, ", held by {holder}"))
+            }
         }
     }
 }

@@ -20,6 +20,7 @@ pub mod mpsc;
 mod mutex;
 mod once;
 mod once_lock;
+mod owned;
 mod permits;
 mod poison;
 mod raw_rwlock;

@@ -1,9 +1,9 @@
 //! `Mutex`: mutual exclusion, with std's API and poisoning.
 
-use super::permits::Permits;
+use super::owned::Owned;
 use super::poison::{Before, Flag};
 use crate::clock::NEVER;
-use crate::reason::{Thing, Wait};
+use crate::reason::Thing;
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::marker::PhantomData;
@@ -37,7 +37,7 @@ use std::sync::{LockResult, TryLockError, TryLockResult};
 /// assert_eq!(*count.lock().unwrap(), 10);
 /// ```
 pub struct Mutex<T: ?Sized> {
-    permits: Permits,
+    permit: Owned,
     poison: Flag,
     value: UnsafeCell<T>,
 }
@@ -54,7 +54,7 @@ impl<T> Mutex<T> {
     /// Creates a mutex that is free.
     pub const fn new(value: T) -> Self {
         Mutex {
-            permits: Permits::new(1),
+            permit: Owned::new(),
             poison: Flag::new(),
             value: UnsafeCell::new(value),
         }
@@ -74,13 +74,14 @@ impl<T> Mutex<T> {
 impl<T: ?Sized> Mutex<T> {
     /// Locks it; waits until it is free. Yields only then.
     ///
-    /// Locking it again while holding it waits for ever. A kill or timeout unwinds out of the wait.
+    /// Locking it again while holding it waits for ever, which is
+    /// [reported](crate::inspect::on_deadlock). A kill or timeout unwinds out of the wait.
     ///
     /// # Errors
     ///
     /// The guard in a [`PoisonError`](std::sync::PoisonError) if a holder has panicked.
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
-        self.permits.acquire(NEVER, self.why());
+        self.permit.acquire(NEVER, Thing::Mutex);
         self.poison.result(self.guard())
     }
 
@@ -91,7 +92,7 @@ impl<T: ?Sized> Mutex<T> {
     /// [`TryLockError::WouldBlock`] if it is not; [`TryLockError::Poisoned`] with the guard if a
     /// holder has panicked.
     pub fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
-        if !self.permits.try_acquire() {
+        if !self.permit.try_acquire() {
             return Err(TryLockError::WouldBlock);
         }
         Ok(self.poison.result(self.guard())?)
@@ -133,10 +134,6 @@ impl<T: ?Sized> Mutex<T> {
     /// The reference in a [`PoisonError`](std::sync::PoisonError) if the mutex is poisoned.
     pub fn get_mut(&mut self) -> LockResult<&mut T> {
         self.poison.result(self.value.get_mut())
-    }
-
-    fn why(&self) -> Wait {
-        Wait::on(Thing::Mutex, &self.permits)
     }
 
     /// The caller has the permit.
@@ -201,9 +198,9 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
         let (lock, before) = (self.lock, self.before);
         std::mem::forget(self);
         let result = wait(&|| {
-            lock.permits.release(1);
+            lock.permit.release();
         });
-        lock.permits.acquire(NEVER, lock.why());
+        lock.permit.acquire(NEVER, Thing::Mutex);
         let guard = MutexGuard {
             lock,
             before,
@@ -216,7 +213,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
 impl<T: ?Sized> Drop for MutexGuard<'_, T> {
     fn drop(&mut self) {
         self.lock.poison.leave(self.before);
-        self.lock.permits.release(1);
+        self.lock.permit.release();
     }
 }
 

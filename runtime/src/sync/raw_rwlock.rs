@@ -15,7 +15,7 @@ use crate::atomic::{AtomicUsize, Ordering};
 use crate::clock::NEVER;
 use crate::lock::Lock;
 use crate::park::Unparker;
-use crate::reason::{Thing, Wait};
+use crate::reason::Wait;
 use crate::wait_queue::{self, WaitQueue};
 
 const WRITER: usize = 1;
@@ -63,16 +63,16 @@ impl RawRwLock {
     }
 
     #[inline]
-    pub(super) fn read(&self) {
+    pub(super) fn read(&self, why: Wait) {
         if !self.read_fast() {
-            self.read_slowly();
+            self.read_slowly(why);
         }
     }
 
     #[inline]
-    pub(super) fn write(&self) {
+    pub(super) fn write(&self, why: Wait) {
         if !self.write_fast() {
-            self.write_slowly();
+            self.write_slowly(why);
         }
     }
 
@@ -113,7 +113,7 @@ impl RawRwLock {
     }
 
     #[cold]
-    fn read_slowly(&self) {
+    fn read_slowly(&self, why: Wait) {
         let waiters = self.waiters.lock();
         if self.admit_reader(&waiters, WAITED) {
             return;
@@ -127,13 +127,13 @@ impl RawRwLock {
             waiters,
             |waiters| &waiters.readers,
             NEVER,
-            Wait::on(Thing::RwLockRead, self),
+            why,
             give_back,
         );
     }
 
     #[cold]
-    fn write_slowly(&self) {
+    fn write_slowly(&self, why: Wait) {
         let waiters = self.waiters.lock();
         if self.admit_writer(&waiters, WAITED) {
             return;
@@ -148,7 +148,7 @@ impl RawRwLock {
             waiters,
             |waiters| &waiters.writers,
             NEVER,
-            Wait::on(Thing::RwLockWrite, self),
+            why,
             give_back,
         );
         std::mem::forget(leaving);

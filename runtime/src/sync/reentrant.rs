@@ -1,15 +1,14 @@
 //! `ReentrantMutex`: a mutex that its owner may lock again; Python's `RLock`.
 
-use super::permits::Permits;
+use super::owned::Owned;
 use crate::clock::{self, NEVER};
-use crate::reason::{Thing, Wait};
+use crate::reason::Thing;
 use crate::thread;
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A mutex that the green thread (or OS thread) that holds it may lock again.
@@ -30,10 +29,8 @@ use std::time::Duration;
 /// assert_eq!(*guard.borrow(), [1, 2]);
 /// ```
 pub struct ReentrantMutex<T: ?Sized> {
-    permits: Permits,
-    /// The number of the thread that holds it; 0 while nobody does. Written by the holder; anybody may
-    /// read it, and can trust it only if it is its own number, which nobody else writes.
-    owner: AtomicU64,
+    /// Its owner's number is trusted by the owner alone: nobody else writes that.
+    permit: Owned,
     /// How many guards the owner has. The owner's own.
     depth: Cell<usize>,
     value: T,
@@ -52,8 +49,7 @@ impl<T> ReentrantMutex<T> {
     /// Creates a mutex that is free.
     pub const fn new(value: T) -> Self {
         ReentrantMutex {
-            permits: Permits::new(1),
-            owner: AtomicU64::new(0),
+            permit: Owned::new(),
             depth: Cell::new(0),
             value,
         }
@@ -92,7 +88,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
     /// });
     /// ```
     pub fn try_lock(&self) -> Option<ReentrantMutexGuard<'_, T>> {
-        self.lock_by(|| self.permits.try_acquire())
+        self.lock_by(|| self.permit.try_acquire())
     }
 
     /// [`lock`](ReentrantMutex::lock), for at most `timeout`; none if the time is over.
@@ -102,7 +98,7 @@ impl<T: ?Sized> ReentrantMutex<T> {
 
     /// Does anybody hold it?
     pub fn is_locked(&self) -> bool {
-        self.permits.available() == 0
+        self.permit.is_taken()
     }
 
     /// Reaches the value without locking: `&mut self` proves that nobody else does.
@@ -111,18 +107,14 @@ impl<T: ?Sized> ReentrantMutex<T> {
     }
 
     fn lock_until(&self, deadline: u64) -> Option<ReentrantMutexGuard<'_, T>> {
-        let why = Wait::on(Thing::ReentrantMutex, &self.permits);
-        self.lock_by(|| self.permits.acquire(deadline, why))
+        self.lock_by(|| self.permit.acquire(deadline, Thing::ReentrantMutex))
     }
 
     fn lock_by(&self, acquire: impl FnOnce() -> bool) -> Option<ReentrantMutexGuard<'_, T>> {
+        // The caller has a number from now on.
         let me = thread::current_number().get();
-        // Relaxed: only the caller itself can have written its number.
-        if self.owner.load(Ordering::Relaxed) != me {
-            if !acquire() {
-                return None;
-            }
-            self.owner.store(me, Ordering::Relaxed);
+        if self.permit.owner() != me && !acquire() {
+            return None;
         }
         let depth = self.depth.get().checked_add(1);
         self.depth.set(depth.expect("locked too often"));
@@ -178,8 +170,7 @@ impl<T: ?Sized> Drop for ReentrantMutexGuard<'_, T> {
         let depth = self.lock.depth.get() - 1;
         self.lock.depth.set(depth);
         if depth == 0 {
-            self.lock.owner.store(0, Ordering::Relaxed);
-            self.lock.permits.release(1);
+            self.lock.permit.release();
         }
     }
 }

@@ -2,6 +2,9 @@
 
 use super::poison::{Before, Flag};
 use super::raw_rwlock::RawRwLock;
+use crate::owner::Owner;
+use crate::reason::{Thing, Wait};
+use crate::suspicion;
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::marker::PhantomData;
@@ -32,6 +35,8 @@ use std::sync::{LockResult, TryLockError, TryLockResult};
 /// ```
 pub struct RwLock<T: ?Sized> {
     raw: RawRwLock,
+    /// Who writes.
+    owner: Owner,
     poison: Flag,
     value: UnsafeCell<T>,
 }
@@ -49,6 +54,7 @@ impl<T> RwLock<T> {
     pub const fn new(value: T) -> Self {
         RwLock {
             raw: RawRwLock::new(),
+            owner: Owner::new(),
             poison: Flag::new(),
             value: UnsafeCell::new(value),
         }
@@ -74,7 +80,9 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// The guard in a [`PoisonError`](std::sync::PoisonError) if a writer has panicked.
     pub fn read(&self) -> LockResult<RwLockReadGuard<'_, T>> {
-        self.raw.read();
+        if !self.raw.try_read() {
+            self.read_slowly();
+        }
         self.poison.result(self.read_guard())
     }
 
@@ -99,7 +107,9 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// The guard in a [`PoisonError`](std::sync::PoisonError) if a writer has panicked.
     pub fn write(&self) -> LockResult<RwLockWriteGuard<'_, T>> {
-        self.raw.write();
+        if !self.raw.try_write() {
+            self.write_slowly();
+        }
         self.poison.result(self.write_guard())
     }
 
@@ -114,6 +124,18 @@ impl<T: ?Sized> RwLock<T> {
             return Err(TryLockError::WouldBlock);
         }
         Ok(self.poison.result(self.write_guard())?)
+    }
+
+    #[cold]
+    fn read_slowly(&self) {
+        let _waiting = suspicion::raise(true);
+        self.raw.read(Wait::on(Thing::RwLockRead, &self.owner));
+    }
+
+    #[cold]
+    fn write_slowly(&self) {
+        let _waiting = suspicion::raise(true);
+        self.raw.write(Wait::on(Thing::RwLockWrite, &self.owner));
     }
 
     /// Has a writer panicked?
@@ -145,6 +167,7 @@ impl<T: ?Sized> RwLock<T> {
 
     /// The caller holds it for writing.
     fn write_guard(&self) -> RwLockWriteGuard<'_, T> {
+        self.owner.enter();
         RwLockWriteGuard {
             lock: self,
             before: self.poison.enter(),
@@ -240,6 +263,7 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
         let lock = s.lock;
         lock.poison.leave(s.before);
         std::mem::forget(s);
+        lock.owner.leave();
         lock.raw.downgrade();
         lock.read_guard()
     }
@@ -248,6 +272,7 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
 impl<T: ?Sized> Drop for RwLockWriteGuard<'_, T> {
     fn drop(&mut self) {
         self.lock.poison.leave(self.before);
+        self.lock.owner.leave();
         self.lock.raw.unlock_write();
     }
 }

@@ -40,7 +40,7 @@ impl Shared {
 
     /// True if it was not killed in the wait.
     fn read(&self) -> bool {
-        let locked = unless_killed(|| self.lock.read()).is_some();
+        let locked = unless_killed(|| self.lock.read(Wait::SCOPE)).is_some();
         if locked {
             self.seen();
             self.lock.unlock_read();
@@ -49,7 +49,7 @@ impl Shared {
     }
 
     fn write(&self) -> bool {
-        let locked = unless_killed(|| self.lock.write()).is_some();
+        let locked = unless_killed(|| self.lock.write(Wait::SCOPE)).is_some();
         if locked {
             self.add();
             self.lock.unlock_write();
