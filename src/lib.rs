@@ -103,7 +103,8 @@
 //!
 //! Through the [`log`](https://docs.rs/log) crate. WARN: something that the program should know of,
 //! but that was dealt with (a green thread that did not end with its `run`, a thread that could not
-//! be started). DEBUG: the start of the runtime. ERROR is not used; the fault of a peer is never
+//! be started), or that only the program can deal with: green threads that wait for each other's
+//! locks or ends, with who holds what ([`inspect::on_deadlock`]). DEBUG: the start of the runtime. ERROR is not used; the fault of a peer is never
 //! logged.
 
 #[cfg(feature = "monkey")]
@@ -112,9 +113,9 @@ pub use greenloop_net as net;
 pub use greenloop_os::{fs, io, prefork, process, signal};
 pub use greenloop_runtime::{
     Builder, Elapsed, Generator, GetFrom, IWait, JoinFuture, JoinHandle, Joinable, Killed,
-    LocalJoinHandle, PutInto, Runtime, RuntimeBuilder, Scope, ScopedJoinHandle, Select, Source,
+    LocalJoinHandle, LoopExit, PutInto, Runtime, RuntimeBuilder, Scope, ScopedJoinHandle, Select, Source,
     Timer, Waitable, Yielder, block_on, green_local, iwait, joinall, joinall_timeout, killall, run,
-    scope, shield, sleep, spawn, spawn_blocking, spawn_later, spawn_local, timeout, wait, wait_any,
+    run_strict, scope, shield, sleep, spawn, spawn_blocking, spawn_later, spawn_local, timeout, wait, wait_any,
     yield_now,
 };
 #[doc(hidden)]

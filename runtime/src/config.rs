@@ -103,6 +103,18 @@ fn stack_size() -> io::Result<usize> {
     }
 }
 
+/// Does `GREENLOOP_MONITOR` ask for the monitor?
+pub(crate) fn wants_monitor() -> io::Result<bool> {
+    const EXPECTED: &str = "1 (on) or 0 (off)";
+    match variable::<u8>("GREENLOOP_MONITOR", EXPECTED)? {
+        None | Some(0) => Ok(false),
+        Some(1) => Ok(true),
+        Some(other) => Err(invalid(format!(
+            "GREENLOOP_MONITOR is {other}: expected {EXPECTED}"
+        ))),
+    }
+}
+
 fn variable<V: FromStr>(name: &str, expected: &str) -> io::Result<Option<V>> {
     let Some(value) = std::env::var_os(name) else {
         return Ok(None);

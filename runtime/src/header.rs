@@ -80,11 +80,14 @@ impl Linked for Header {
     }
 }
 
-/// Has the end of its hub reached it?
+/// Has the end of its hub reached it, or its exit?
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) enum Teardown {
     #[default]
     None,
+    /// It is the first of a strict hub that would wait for ever: its next wait unwinds, with a
+    /// `LoopExit`.
+    Exit,
     /// Its next wait unwinds.
     Due,
     /// It has unwound, and so does every further wait.

@@ -5,6 +5,9 @@ use crate::clock;
 use crate::config;
 use crate::context;
 use crate::header::{self, Header, Teardown};
+use crate::inspect::{self, Wait};
+use crate::join::JoinHandle;
+use crate::loop_exit::LoopExit;
 use crate::panic_count;
 use crate::park::Unparker;
 use crate::reason::Reason;
@@ -65,6 +68,15 @@ pub fn run<F, T>(f: F) -> T
 where
     F: FnOnce() -> T,
 {
+    enter(false, f)
+}
+
+/// [`run`], or a `strict` one.
+#[track_caller]
+pub(crate) fn enter<F, T>(strict: bool, f: F) -> T
+where
+    F: FnOnce() -> T,
+{
     if context::worker().is_some() {
         panic!(
             "greenloop::run was called inside of a worker or of another run: \
@@ -72,16 +84,25 @@ where
         );
     }
     config::default_stack().expect("failed to configure a hub");
+    inspect::monitor_if_wanted().expect("failed to configure a hub");
     let parts = Parts::new().expect("failed to set up a hub");
     let _signals = overflow::ensure_alternate_stack();
     // In a destructor during a panic: that panic is none of the green threads'.
     let hidden = panic_count::hide();
     let place = Location::caller();
-    let end = Worker::enter(parts, None, |hub| run_on(hub, place, f));
+    let end = Worker::enter(parts, None, |hub| {
+        if strict {
+            hub.be_strict();
+        }
+        run_on(hub, place, f)
+    });
     drop(hidden);
     match end {
         End::Result(Ok(result)) => result,
-        End::Result(Err(payload)) => resume_unwind(payload),
+        End::Result(Err(payload)) => match payload.downcast::<LoopExit>() {
+            Ok(exit) => panic!("{exit}"),
+            Err(payload) => resume_unwind(payload),
+        },
         End::Deadlock(report) => panic!("{report}"),
     }
 }
@@ -104,6 +125,9 @@ where
     let first = first.expect("failed to spawn a hub's first green thread");
     let _abort = abort::OnUnwind("a hub's loop");
     hub.run(|| first.is_finished());
+    while !first.is_finished() && hub.is_strict() && exit(&first) {
+        hub.run(|| first.is_finished());
+    }
     let deadlock = (!first.is_finished()).then(|| report_deadlock(hub));
     tear_down(hub);
     match deadlock {
@@ -112,18 +136,33 @@ where
     }
 }
 
+/// Has the first one of a strict hub unwind; false if it does not, as it unwinds already.
+fn exit<T>(first: &JoinHandle<T>) -> bool {
+    let header = first.header();
+    if header.teardown.replace(Teardown::Exit) == Teardown::Exit {
+        return false;
+    }
+    first.unparker().unpark();
+    true
+}
+
 fn report_deadlock(hub: &Worker) -> String {
-    let mut report =
-        "this `run` would wait forever: each of its green threads waits for another one".to_owned();
+    let report = "this `run` would wait forever: each of its green threads waits for another one";
+    format!("{report}{}", list(hub))
+}
+
+/// Each living green thread of this hub and what it waits for, on a line each.
+pub(crate) fn list(hub: &Worker) -> String {
+    let mut report = String::new();
     each_living(hub, |header| {
         let what = match header.wait().0.reason() {
             Reason::Scope => "waits for the end of its scope".to_owned(),
             Reason::Join(id) => format!("waits for the end of {}", describe_living(hub, id)),
-            Reason::On(thing, address) => {
+            Reason::On(thing, address) if owner(header) != 0 => {
                 let owner = describe_living(hub, owner(header));
-                format!("{thing} at {address:#x}, held by {owner}")
+                format!("is {thing} at {address:#x}, held by {owner}")
             }
-            _ => return,
+            _ => format!("is {}", Wait::new(header.wait().0, clock::now())),
         };
         let _ = write!(report, "\n  {} {what}", describe(header));
     });
@@ -142,6 +181,20 @@ pub(crate) fn holds_its_locks(hub: &Worker) -> bool {
         }
     });
     owners.is_subset(&ids)
+}
+
+/// Is a job of the blocking pool under way that one of this hub has spawned, or waits for?
+pub(crate) fn awaits_jobs(hub: &Worker) -> bool {
+    let mut ids = HashSet::new();
+    each_living(hub, |header| {
+        // SAFETY: as in `describe`.
+        ids.insert(unsafe { header.thread() }.number().get());
+        if let Reason::Join(id) = header.wait().0.reason() {
+            ids.insert(id);
+        }
+    });
+    let jobs = inspect::jobs().into_iter();
+    jobs.flatten().any(|id| ids.contains(&id))
 }
 
 /// Who holds the lock that it waits for, or 0.

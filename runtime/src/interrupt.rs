@@ -9,6 +9,7 @@ use crate::clock;
 use crate::context;
 use crate::header::{Header, Teardown};
 use crate::killed::Killed;
+use crate::loop_exit::LoopExit;
 use crate::park;
 use crate::timeout::{Expired, Limit};
 use crate::word::KILL;
@@ -39,6 +40,10 @@ fn interrupt(header: &Header, deadline: u64) -> u64 {
     let (teardown, limit) = (header.teardown.get(), header.limit.get());
     // Whoever unwound before has been caught.
     header.interrupted.set(false);
+    if teardown == Teardown::Exit {
+        header.teardown.set(Teardown::None);
+        unwind(header, Box::new(LoopExit::new()));
+    }
     if header.shields.get() == 0 {
         deliver_kill(header, teardown);
     }

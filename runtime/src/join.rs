@@ -56,7 +56,7 @@ impl<T> JoinHandle<T> {
         }
     }
 
-    fn header(&self) -> &Header {
+    pub(crate) fn header(&self) -> &Header {
         // SAFETY: slots live for ever.
         unsafe { self.header.as_ref() }
     }

@@ -7,11 +7,12 @@ use crate::inbox::Inbox;
 use crate::lock::Lock;
 use crate::reactor;
 use crate::request::Requests;
+use crate::sample;
 use crossbeam_deque::{Injector, Stealer};
 use crossbeam_utils::CachePadded;
 use std::io;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicI32, AtomicUsize};
 
 /// A green thread that no worker has started: it may run anywhere. Whoever holds it holds its
 /// `BODY`.
@@ -48,6 +49,8 @@ pub(crate) struct Counts {
     pub(crate) switches: AtomicU32,
     /// Who runs here, or was the last to run.
     pub(crate) current: AtomicPtr<Header>,
+    /// The system's id of its OS thread.
+    thread: AtomicI32,
     /// A [`Role`].
     role: AtomicU8,
 }
@@ -70,7 +73,13 @@ impl Counts {
         }
     }
 
+    pub(crate) fn thread(&self) -> i32 {
+        self.thread.load(Ordering::Relaxed)
+    }
+
+    /// By its own OS thread.
     pub(crate) fn set_role(&self, role: Role) {
+        self.thread.store(sample::own_id(), Ordering::Relaxed);
         self.role.store(role as u8, Ordering::Relaxed);
     }
 }

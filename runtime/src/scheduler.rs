@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::foreign;
 use crate::futex;
 use crate::idle::{Idle, MAX_WORKERS};
+use crate::inspect;
 use crate::lock::Lock;
 use crate::remote::{Remote, Unstarted};
 use crate::stack::overflow;
@@ -86,6 +87,7 @@ impl Scheduler {
     fn start(config: &Config) -> io::Result<&'static Scheduler> {
         let count = config.workers.min(MAX_WORKERS);
         config.apply();
+        inspect::monitor_if_wanted()?;
         let parts: Vec<Parts> = (0..count)
             .map(|_| Parts::new())
             .collect::<io::Result<_>>()?;

@@ -35,6 +35,9 @@ const CLOCK_INTERVAL: u32 = 8;
 const POLL_INTERVAL: u32 = 61;
 /// Nanoseconds after which a poll is due in any case.
 const POLL_PERIOD: u64 = 1_000_000;
+/// How often a strict hub looks whether the last job that it waits for has ended: nobody else may
+/// tell it.
+const STRICT_TICK: Duration = Duration::from_millis(10);
 /// The bits of a wait's time that tell it from others: 4 ms, or 4 million switches.
 const STAMP: u64 = (1 << 22) - 1;
 /// Idle time after which surplus stacks are given back to the kernel.
@@ -70,6 +73,8 @@ pub(crate) struct Worker {
     patience: Patience,
     /// Nothing came during the last wait: surplus stacks are being given back.
     trimming: Cell<bool>,
+    /// A hub by gevent's rule: what other threads may do does not count.
+    strict: Cell<bool>,
     /// A hub's end: nothing new is accepted, every wait unwinds.
     closing: Cell<bool>,
 }
@@ -112,6 +117,7 @@ impl Worker {
             budget: Cell::new(IO_BUDGET),
             patience: Patience::new(place.is_some_and(|it| it.scheduler.is_parallel())),
             trimming: Cell::new(false),
+            strict: Cell::new(false),
             closing: Cell::new(false),
         };
         let role = place.map_or(Role::Hub, |_| Role::Worker);
@@ -178,6 +184,16 @@ impl Worker {
     /// How many of its green threads wait for the end of another one of them, or for a lock.
     pub(crate) fn joining(&self) -> &Cell<usize> {
         &self.joining
+    }
+
+    /// From now on it goes by gevent's rule.
+    pub(crate) fn be_strict(&self) {
+        self.strict.set(true);
+    }
+
+    /// Does it go by gevent's rule?
+    pub(crate) fn is_strict(&self) -> bool {
+        self.strict.get()
     }
 
     /// Does it accept nothing new?
@@ -294,12 +310,17 @@ impl Worker {
     /// With an empty queue: can nobody ever wake a green thread of this hub? So it is when each of
     /// them waits for the end of another one of them, or for a lock that another one holds: such a
     /// wait ends by nothing else. Any other wait (a park, a descriptor, a timer, a job of the pool)
-    /// may yet be ended by somebody else.
+    /// may yet be ended by somebody else, which does not matter to a strict one.
     fn is_deadlocked(&self) -> bool {
         let all_join = self.live.get() > 0 && self.joining.get() == self.live.get();
         // At the hub's end its green threads have been killed: who still waits is waited for.
         let open = self.place.is_none() && !self.closing.get();
-        open && all_join && self.timers.borrow().is_empty() && hub::holds_its_locks(self)
+        open && self.timers.borrow().is_empty()
+            && if self.strict.get() {
+                self.live.get() > 0 && !self.reactor.has_waiters() && !hub::awaits_jobs(self)
+            } else {
+                all_join && hub::holds_its_locks(self)
+            }
     }
 
     /// Looks at the world now and then, so that a busy queue does not starve timers, descriptors,
@@ -413,7 +434,8 @@ impl Worker {
         }
         let tick = self
             .place
-            .and_then(|place| place.scheduler.fall_asleep(place.position));
+            .and_then(|place| place.scheduler.fall_asleep(place.position))
+            .or_else(|| self.strict.get().then_some(STRICT_TICK));
         let surplus = self.stacks.borrow().has_surplus();
         if self.remote.inbox.fall_asleep() && !self.has_news() {
             let trim = surplus.then(|| self.trim_delay());

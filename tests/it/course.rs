@@ -58,6 +58,7 @@ fn wrong_arguments_are_usage_errors() {
         ("semaphore_ktv", &["--rooms", "0"]),
         ("semaphore_ktv", &["--guests", "-1"]),
         ("reentrant_lock", &["--threads", "0"]),
+        ("deadlock", &["--threads", "0"]),
         ("timer", &["--after", "-5"]),
         ("generator", &["91"]),
         ("generator", &["five"]),
@@ -324,4 +325,16 @@ fn a_name_that_is_none_is_a_line() {
         errors.len() == 1 && errors[0].starts_with(&name),
         "{errors:?}"
     );
+}
+
+#[test]
+fn a_deadlock_is_named_and_ends_by_a_kill() {
+    for threads in ["1", "2", "50"] {
+        let text = says("deadlock", &["--threads", threads]);
+        let lines = text
+            .lines()
+            .filter(|line| line.contains("locking the mutex at 0x"));
+        assert_eq!(lines.count(), threads.parse().unwrap(), "{text}");
+        assert!(text.ends_with("all of them have ended\n"), "{text}");
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Mutex as OsMutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use greenloop::inspect::{self, Deadlock, Thing, Wait};
@@ -187,6 +188,41 @@ fn the_two_lock_program_is_named_soon_and_once() {
         }
         delays.sort();
         assert!(delays[0] < Duration::from_millis(100), "{delays:?}");
+    });
+}
+
+static SAID: OsMutex<String> = OsMutex::new(String::new());
+
+struct Said;
+
+impl log::Log for Said {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        *SAID.lock().unwrap() += &format!("{} {}\n", record.level(), record.args());
+        panic!("a logger that fails");
+    }
+
+    fn flush(&self) {}
+}
+
+#[test]
+fn it_is_a_warning_and_neither_loggers_nor_callbacks_end_the_search() {
+    Child::new(this_test!()).passes(|| {
+        log::set_logger(&Said).unwrap();
+        log::set_max_level(log::LevelFilter::Warn);
+        inspect::on_deadlock(|_| panic!("a callback that fails"));
+        let found = found();
+        for _ in 0..2 {
+            let both = two_locks();
+            let deadlock = found.recv_timeout(LONG).unwrap();
+            let said = std::mem::take(&mut *SAID.lock().unwrap_or_else(PoisonError::into_inner));
+            SAID.clear_poison();
+            assert_eq!(said, format!("WARN greenloop: {deadlock}\n"));
+            both.iter().for_each(JoinHandle::kill);
+        }
     });
 }
 

@@ -46,6 +46,8 @@ mod limits;
 mod links;
 mod locals;
 mod lookup;
+mod loop_exit;
+mod monitor;
 mod net;
 mod net_convert;
 mod net_limits;

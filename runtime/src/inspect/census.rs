@@ -40,17 +40,35 @@ pub(super) fn take(now: u64) -> Vec<Found> {
 /// Its name and where it was spawned, if it still waits as it did.
 pub(super) fn name(header: &'static Header, parked: Parked) -> Option<Name> {
     let _turn = TURN.lock();
-    let _held = Held::new(header)?;
+    let held = Held::new(header)?;
     if header.parked() != Some(parked) {
         return None;
     }
-    // SAFETY: held until the end of this function.
-    let (thread, label) = unsafe { (header.thread(), header.label()) };
-    Some(Name {
-        id: thread.number().get(),
-        name: thread.shared_name(),
-        spawned_at: label.location,
-    })
+    Some(held.name())
+}
+
+/// The name of the one that runs on the worker `home`, if it does.
+pub(super) fn running(header: &'static Header, home: usize) -> Option<Name> {
+    let _turn = TURN.lock();
+    let held = Held::new(header)?;
+    let word = header.word.load();
+    (word.state() == RUNNING && word.home() == home).then(|| held.name())
+}
+
+/// The jobs of the blocking pool that have not ended: the id of each, and of who spawned it, or 0.
+pub(crate) fn jobs() -> Vec<[u64; 2]> {
+    let _turn = TURN.lock();
+    let mut all = Vec::new();
+    header::for_each_slot(|header| {
+        if header.kind() == header::Kind::Job
+            && let Some(_held) = Held::new(header)
+        {
+            // SAFETY: held until the end of this block.
+            let id = unsafe { header.thread() }.number().get();
+            all.push([id, header.spawner.get()]);
+        }
+    });
+    all
 }
 
 /// What a green thread is called.
@@ -148,6 +166,16 @@ struct Held(&'static Header);
 impl Held {
     fn new(header: &'static Header) -> Option<Held> {
         header.word.hold().map(|_| Held(header))
+    }
+
+    fn name(&self) -> Name {
+        // SAFETY: held meanwhile.
+        let (thread, label) = unsafe { (self.0.thread(), self.0.label()) };
+        Name {
+            id: thread.number().get(),
+            name: thread.shared_name(),
+            spawned_at: label.location,
+        }
     }
 
     /// The word and the wait that belongs to it, as nearly as can be told without stopping anybody.

@@ -1,11 +1,10 @@
 //! `Deadlock`: green threads that wait for each other, as it is reported.
 
+use super::callbacks::Callbacks;
 use super::entry::write_name;
 use super::wait::Wait;
-use crate::abort;
-use crate::lock::Lock;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::Location;
 use std::sync::Arc;
 
 /// A cycle of green threads, each of which waits for a lock that the next one holds, or for its end.
@@ -77,9 +76,7 @@ impl fmt::Display for Member {
     }
 }
 
-type Callback = Arc<dyn Fn(&Deadlock) + Send + Sync>;
-
-static CALLBACKS: Lock<Vec<Callback>> = Lock::new(Vec::new());
+static CALLBACKS: Callbacks<Deadlock> = Callbacks::new();
 
 /// Has `f` called with each deadlock from now on, once, beside the WARN in the log.
 ///
@@ -113,20 +110,9 @@ static CALLBACKS: Lock<Vec<Callback>> = Lock::new(Vec::new());
 /// stuck.kill();
 /// ```
 pub fn on_deadlock(f: impl Fn(&Deadlock) + Send + Sync + 'static) {
-    CALLBACKS.lock().push(Arc::new(f));
+    CALLBACKS.add(f);
 }
 
-/// A logger and the callbacks are foreign code: what they do wrong is not the end of the search.
 pub(super) fn report(deadlock: &Deadlock) {
-    let callbacks = CALLBACKS.lock().clone();
-    call(|| log::warn!("greenloop: {deadlock}"));
-    for callback in callbacks {
-        call(|| callback(deadlock));
-    }
-}
-
-fn call(f: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
-        abort::forget(payload);
-    }
+    CALLBACKS.report(deadlock);
 }

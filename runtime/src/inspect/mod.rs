@@ -26,15 +26,19 @@
 //! # std::io::Result::Ok(())
 //! ```
 
+mod assert_yields;
+mod callbacks;
 mod census;
-mod descriptor;
 mod deadlock;
+mod descriptor;
 mod dump;
 mod entry;
 mod holder;
 #[cfg(feature = "json")]
 mod json;
+mod monitor;
 mod panic;
+mod place;
 mod questions;
 mod search;
 mod signal;
@@ -43,12 +47,17 @@ mod tree;
 mod wait;
 mod worker;
 
+pub(crate) use self::census::jobs;
+pub use self::assert_yields::assert_yields;
 pub use self::deadlock::{Deadlock, Member, on_deadlock};
 pub use self::descriptor::{Descriptor, Socket};
 pub use self::dump::{Dump, Options, dump, dump_with};
 pub use self::entry::{Backtrace, GreenThread, Kind, State};
 pub use self::holder::Holder;
+pub(crate) use self::monitor::monitor_if_wanted;
+pub use self::monitor::{Blocked, monitor, offences, on_blocked};
 pub use self::panic::on_panic;
+pub use self::place::Place;
 pub(crate) use self::search::Search;
 pub use self::signal::on_signal;
 pub use self::stacks::{SiteUse, measure_stacks, stacks};

@@ -38,7 +38,7 @@ pub enum Wait {
 
 impl Wait {
     /// As it was written down; a descriptor is only its number yet.
-    pub(super) fn new(wait: reason::Wait, now: u64) -> Wait {
+    pub(crate) fn new(wait: reason::Wait, now: u64) -> Wait {
         match wait.reason() {
             Reason::Unpark => Wait::Unpark,
             Reason::Sleep(end) => Wait::Sleep(Duration::from_nanos(end.saturating_sub(now))),

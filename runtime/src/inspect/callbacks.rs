@@ -1,0 +1,37 @@
+//! `Callbacks`: what wants to hear of reports, beside the log.
+
+use crate::abort;
+use crate::lock::Lock;
+use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+type Callback<R> = Arc<dyn Fn(&R) + Send + Sync>;
+
+/// Those of one kind of report; they stay.
+pub(super) struct Callbacks<R>(Lock<Vec<Callback<R>>>);
+
+impl<R: Display> Callbacks<R> {
+    pub(super) const fn new() -> Self {
+        Callbacks(Lock::new(Vec::new()))
+    }
+
+    pub(super) fn add(&self, f: impl Fn(&R) + Send + Sync + 'static) {
+        self.0.lock().push(Arc::new(f));
+    }
+
+    /// Tells the log and the callbacks: foreign code, which may do wrong, and ends nothing by that.
+    pub(super) fn report(&self, report: &R) {
+        let callbacks = self.0.lock().clone();
+        call(|| log::warn!("greenloop: {report}"));
+        for callback in callbacks {
+            call(|| callback(report));
+        }
+    }
+}
+
+fn call(f: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+        abort::forget(payload);
+    }
+}
