@@ -94,6 +94,12 @@
 //! spawned and by whom, how much of its stack it uses, and where it is now; and of every worker
 //! what it runs, and whether it hangs. [`inspect::on_signal`] prints that on `SIGQUIT`.
 //!
+//! A cycle of green threads that wait for each other's locks or ends is a WARN in the log, which
+//! names each with its lock and the place where it was spawned ([`inspect::on_deadlock`]); a [`run`]
+//! whose green threads can never go on panics with the list of them, and a [`run_strict`] unwinds
+//! its first one, by gevent's rule. [`inspect::monitor`], or `GREENLOOP_MONITOR=1`, says who holds a
+//! worker for longer than 100 ms, and where; [`inspect::metrics`] counts.
+//!
 //! # Panics
 //!
 //! A panic ends its green thread and goes to whoever joins, with its payload, as with std's

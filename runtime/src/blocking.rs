@@ -98,6 +98,13 @@ pub(crate) fn submit_wait(job: Box<dyn FnOnce() + Send>) -> io::Result<()> {
     WAITS.submit(header)
 }
 
+/// The threads of the pool, those that are idle, and the jobs that wait for one. Those are counted,
+/// too, that take no place from others.
+pub(crate) fn count() -> (usize, usize, usize) {
+    let (pool, waits) = (POOL.count(), WAITS.count());
+    (pool.0 + waits.0, pool.1 + waits.1, pool.2 + waits.2)
+}
+
 struct Pool {
     /// How many threads there may be; none if each job is to have one at once.
     bound: Option<fn() -> usize>,
@@ -168,6 +175,11 @@ impl Pool {
             release(job);
         }
         Err(error)
+    }
+
+    fn count(&self) -> (usize, usize, usize) {
+        let state = self.state.lock();
+        (state.threads, state.idle, state.jobs.len())
     }
 
     fn work(&self) {

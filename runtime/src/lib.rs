@@ -31,6 +31,7 @@ mod interrupt;
 mod join;
 mod joinall;
 mod killed;
+mod latency;
 mod link;
 pub mod locals;
 mod lock;

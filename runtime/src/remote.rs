@@ -1,9 +1,11 @@
 //! `Remote`: the part of a worker or hub that other threads may touch, and the table in which they
 //! find it.
 
-use crate::atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering};
+use crate::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
+use crate::clock;
 use crate::header::Header;
 use crate::inbox::Inbox;
+use crate::latency::{self, Latency};
 use crate::lock::Lock;
 use crate::reactor;
 use crate::request::Requests;
@@ -38,6 +40,8 @@ pub(crate) struct Remote {
     pub(crate) reactor: reactor::Outside,
     /// On a line of its own, since it is written at each switch.
     pub(crate) counts: CachePadded<Counts>,
+    /// Written now and then.
+    pub(crate) latency: CachePadded<Latency>,
 }
 
 /// What a worker alone writes, and others read.
@@ -45,8 +49,26 @@ pub(crate) struct Remote {
 pub(crate) struct Counts {
     /// Live green threads that have this home.
     pub(crate) live: AtomicUsize,
-    /// Switches so far, wrapping.
-    pub(crate) switches: AtomicU32,
+    /// Switches so far.
+    pub(crate) switches: AtomicU64,
+    /// Green threads that have started here.
+    pub(crate) started: AtomicU64,
+    /// Successful searches at other workers.
+    pub(crate) steals: AtomicU64,
+    /// Wake-ups by other threads.
+    pub(crate) woken: AtomicU64,
+    /// Looks at the descriptors.
+    pub(crate) polls: AtomicU64,
+    /// How many are in the queue, and of timers, as of some switches ago.
+    pub(crate) queued: AtomicUsize,
+    pub(crate) timers: AtomicUsize,
+    /// Nanoseconds asleep, and since when it is now, or 0.
+    pub(crate) idle: AtomicU64,
+    pub(crate) asleep_since: AtomicU64,
+    /// Nanoseconds that earlier ones have lived here.
+    lived: AtomicU64,
+    /// Since when there is one now.
+    since: AtomicU64,
     /// Who runs here, or was the last to run.
     pub(crate) current: AtomicPtr<Header>,
     /// The system's id of its OS thread.
@@ -77,9 +99,28 @@ impl Counts {
         self.thread.load(Ordering::Relaxed)
     }
 
+    /// Nanoseconds at work, and asleep.
+    pub(crate) fn times(&self, now: u64) -> (u64, u64) {
+        let since = |time: &AtomicU64| now.saturating_sub(time.load(Ordering::Relaxed));
+        let mut idle = self.idle.load(Ordering::Relaxed);
+        if self.asleep_since.load(Ordering::Relaxed) != 0 {
+            idle += since(&self.asleep_since);
+        }
+        let mut lived = self.lived.load(Ordering::Relaxed);
+        if self.role() != Role::Nobody {
+            lived += since(&self.since);
+        }
+        (lived.saturating_sub(idle), idle)
+    }
+
     /// By its own OS thread.
     pub(crate) fn set_role(&self, role: Role) {
         self.thread.store(sample::own_id(), Ordering::Relaxed);
+        let now = clock::now();
+        if role == Role::Nobody {
+            latency::add(&self.lived, now - self.since.load(Ordering::Relaxed));
+        }
+        self.since.store(now, Ordering::Relaxed);
         self.role.store(role as u8, Ordering::Relaxed);
     }
 }
@@ -112,6 +153,7 @@ impl Remote {
             stealer,
             reactor,
             counts: CachePadded::default(),
+            latency: CachePadded::default(),
         }));
         // Release pairs with the Acquire of `at`.
         home.store(remote, Ordering::Release);

@@ -29,7 +29,7 @@ use crossbeam_deque::Worker as Deque;
 use std::io;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ pub(crate) struct Scheduler {
     is_parallel: bool,
     idle: Idle,
     /// What the watcher last read of each worker's switches.
-    seen: Vec<AtomicU32>,
+    seen: Vec<AtomicU64>,
     /// Turns the choice of two workers for spawns from outside, and where a search begins.
     turn: AtomicUsize,
 }
@@ -110,7 +110,7 @@ impl Scheduler {
                 .collect(),
             is_parallel: count > 1 && available_parallelism().is_ok_and(|cpus| cpus.get() > 1),
             idle: Idle::new(),
-            seen: (0..count).map(|_| AtomicU32::new(0)).collect(),
+            seen: (0..count).map(|_| AtomicU64::new(0)).collect(),
             turn: AtomicUsize::new(0),
         }));
         CURRENT.store(ptr::from_ref(scheduler).cast_mut(), Ordering::Release);

@@ -120,6 +120,10 @@ impl<T> Timers<T> {
     }
 
     #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.alive.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.alive.is_empty()
     }

@@ -16,6 +16,7 @@ use crate::context::{self, Context};
 use crate::fifo::Fifo;
 use crate::header::{Header, HeaderCache};
 use crate::hub;
+use crate::latency::{self, Sampler};
 use crate::park::Unparker;
 use crate::reactor::Reactor;
 use crate::remote::{Remote, Role, Unstarted};
@@ -26,13 +27,14 @@ use crossbeam_deque::Steal;
 use std::cell::{Cell, RefCell, RefMut};
 use std::ops::Range;
 use std::ptr::NonNull;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Switches between two looks at the clock and the inbox.
-const CLOCK_INTERVAL: u32 = 8;
+const CLOCK_INTERVAL: u64 = 8;
 /// Switches between two polls of the reactor. Prime, as Go's and tokio's, so that no pattern of a
 /// program beats with it.
-const POLL_INTERVAL: u32 = 61;
+const POLL_INTERVAL: u64 = 61;
 /// Nanoseconds after which a poll is due in any case.
 const POLL_PERIOD: u64 = 1_000_000;
 /// How often a strict hub looks whether the last job that it waits for has ended: nobody else may
@@ -66,8 +68,9 @@ pub(crate) struct Worker {
     live: Cell<usize>,
     /// Those of them that wait for the end of another one of them, or for a lock.
     joining: Cell<usize>,
-    switches: Cell<u32>,
-    polled_at_switch: Cell<u32>,
+    switches: Cell<u64>,
+    polled_at_switch: Cell<u64>,
+    sampler: Sampler,
     polled_at: Cell<u64>,
     budget: Cell<u32>,
     patience: Patience,
@@ -96,6 +99,8 @@ impl Worker {
         overflow::install();
         let (remote, reactor, deque) = parts.these.take().expect("taken only here");
         parts.used = true;
+        // Those of whoever had these parts before are counted on.
+        let switches = remote.counts.switches.load(Ordering::Relaxed);
         let worker = Worker {
             remote,
             index: remote.index,
@@ -111,8 +116,9 @@ impl Worker {
             ids: RefCell::new(0..0),
             live: Cell::new(0),
             joining: Cell::new(0),
-            switches: Cell::new(0),
-            polled_at_switch: Cell::new(0),
+            switches: Cell::new(switches),
+            polled_at_switch: Cell::new(switches),
+            sampler: Sampler::default(),
             polled_at: Cell::new(clock::now()),
             budget: Cell::new(IO_BUDGET),
             patience: Patience::new(place.is_some_and(|it| it.scheduler.is_parallel())),
@@ -221,7 +227,7 @@ impl Worker {
     /// are the number of the switch, of which there are fewer in the time that the high ones tell.
     #[inline(always)]
     pub(crate) fn stamp(&self) -> u64 {
-        self.seen_at() & !STAMP | u64::from(self.switches.get()) & STAMP
+        self.seen_at() & !STAMP | self.switches.get() & STAMP
     }
 
     /// Is nothing queued here?
@@ -355,12 +361,27 @@ impl Worker {
             self.polled_at_switch.set(self.switches.get());
             self.take_injected();
             if self.reactor.has_waiters() {
+                latency::add(&self.remote.counts.polls, 1);
                 self.reactor.poll(Some(Duration::ZERO));
             }
+            self.publish();
+        }
+        if self.sampler.is_due(self.switches.get()) {
+            let latency = &self.remote.latency;
+            self.sampler
+                .turn(latency, self.switches.get(), self.fifo.len());
         }
         if !self.remote.requests.is_empty() {
             self.answer();
         }
+    }
+
+    /// Says how much there is to do, for metrics.
+    fn publish(&self) {
+        let counts = &self.remote.counts;
+        counts.queued.store(self.fifo.len(), Ordering::Relaxed);
+        let timers = self.timers.borrow().len();
+        counts.timers.store(timers, Ordering::Relaxed);
     }
 
     pub(crate) fn take_inbox(&self) {
@@ -370,6 +391,7 @@ impl Worker {
         for header in self.remote.inbox.take_all() {
             // SAFETY: a delivered green thread lives here, parked: its slot is in use.
             unsafe { header.as_ref() }.word.resume();
+            latency::add(&self.remote.counts.woken, 1);
             self.push(header);
         }
     }
@@ -410,6 +432,7 @@ impl Worker {
             && let Some(place) = self.place
             && place.scheduler.steal(place.position, self.fifo.deque())
         {
+            latency::add(&self.remote.counts.steals, 1);
             self.fifo.fill_in(self.live.get());
         }
         let found = !self.fifo.is_empty();
@@ -437,6 +460,10 @@ impl Worker {
             .and_then(|place| place.scheduler.fall_asleep(place.position))
             .or_else(|| self.strict.get().then_some(STRICT_TICK));
         let surplus = self.stacks.borrow().has_surplus();
+        self.publish();
+        self.sampler.end(&self.remote.latency, self.seen_at());
+        let counts = &self.remote.counts;
+        counts.asleep_since.store(self.seen_at(), Ordering::Relaxed);
         if self.remote.inbox.fall_asleep() && !self.has_news() {
             let trim = surplus.then(|| self.trim_delay());
             self.wait(tick.into_iter().chain(trim).min());
@@ -444,6 +471,8 @@ impl Worker {
         self.remote.inbox.wake_up();
         let since = self.timers_seen_at.get();
         let slept = self.polled_at.get().saturating_sub(since);
+        counts.asleep_since.store(0, Ordering::Relaxed);
+        latency::add(&counts.idle, slept);
         self.patience.slept(slept, self.is_handed_something());
         self.look_around();
         self.trimming
@@ -474,6 +503,7 @@ impl Worker {
         if let Some(deadline) = self.timers.borrow().earliest() {
             self.reactor.set_alarm(deadline);
         }
+        latency::add(&self.remote.counts.polls, 1);
         self.reactor.poll(timeout);
         self.polled_at.set(clock::now());
     }

@@ -23,6 +23,9 @@ mod idle;
 #[allow(dead_code, reason = "a hint for dumps is not modelled")]
 #[path = "../src/inbox.rs"]
 mod inbox;
+#[allow(dead_code, reason = "dumps are not modelled")]
+#[path = "../src/owner.rs"]
+mod owner;
 #[path = "../src/ready.rs"]
 mod ready;
 #[allow(dead_code, unreachable_pub, reason = "only written")]
@@ -62,6 +65,9 @@ mod late;
 mod lock;
 #[path = "loom/park.rs"]
 mod park;
+
+#[path = "loom/suspicion.rs"]
+mod suspicion;
 
 #[path = "loom/computer.rs"]
 mod computer;

@@ -47,6 +47,7 @@ mod links;
 mod locals;
 mod lookup;
 mod loop_exit;
+mod metrics;
 mod monitor;
 mod net;
 mod net_convert;

@@ -5,6 +5,10 @@
 //! `SIGQUIT` (Ctrl-\\ at a terminal), [`on_panic`] when the caller panics; [`measure_stacks`] and
 //! [`stacks`] say how large stacks have to be.
 //!
+//! Green threads that wait for each other's locks or ends are always looked for: the log and
+//! [`on_deadlock`] name all of them. [`monitor`] says who holds a worker for too long, and where;
+//! [`assert_yields`] does so in a test. [`metrics`] counts what workers have done.
+//!
 //! Nothing is stopped for a dump, and nothing is kept for it while none is taken. So it shows each
 //! green thread as it was at some moment while the dump was taken: who was there all the time is
 //! in it, who came or went meanwhile may be.
@@ -36,9 +40,12 @@ mod entry;
 mod holder;
 #[cfg(feature = "json")]
 mod json;
+mod metrics;
 mod monitor;
 mod panic;
 mod place;
+#[cfg(feature = "metrics")]
+mod prometheus;
 mod questions;
 mod search;
 mod signal;
@@ -54,6 +61,7 @@ pub use self::descriptor::{Descriptor, Socket};
 pub use self::dump::{Dump, Options, dump, dump_with};
 pub use self::entry::{Backtrace, GreenThread, Kind, State};
 pub use self::holder::Holder;
+pub use self::metrics::{Latencies, Metrics, WorkerMetrics, metrics};
 pub(crate) use self::monitor::monitor_if_wanted;
 pub use self::monitor::{Blocked, monitor, offences, on_blocked};
 pub use self::panic::on_panic;

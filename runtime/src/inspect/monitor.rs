@@ -182,7 +182,7 @@ fn keep_watch() {
 /// What was last seen of a worker.
 #[derive(Default)]
 pub(super) struct Watched {
-    switches: u32,
+    switches: u64,
     /// When it was seen first; none while it sleeps.
     since: Option<u64>,
     told: bool,

@@ -234,3 +234,30 @@ pub(super) fn trim(class: SizeClass) -> bool {
     depot.cold.extend_from_slice(&slots);
     !slots.is_empty()
 }
+
+/// How many stacks there are, in all classes.
+pub(crate) struct Usage {
+    /// That have been used.
+    pub(crate) used: usize,
+    /// Of those, that nobody keeps and that still have their memory.
+    pub(crate) hot: usize,
+    /// Of those, that have none.
+    pub(crate) cold: usize,
+}
+
+/// Counts the stacks.
+pub(crate) fn usage() -> Usage {
+    let mut usage = Usage {
+        used: 0,
+        hot: 0,
+        cold: 0,
+    };
+    for depot in &DEPOTS {
+        let depot = depot.lock();
+        let fresh: usize = depot.fresh.iter().map(|it| it.0.slots - it.1).sum();
+        usage.used += depot.mapped - fresh;
+        usage.hot += depot.hot.len();
+        usage.cold += depot.cold.len();
+    }
+    usage
+}

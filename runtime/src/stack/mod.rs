@@ -63,7 +63,7 @@ use std::sync::atomic::Ordering;
 
 pub(crate) use self::cache::StackCache;
 pub(crate) use self::class::SizeClass;
-pub(crate) use self::depot::{credit, refund};
+pub(crate) use self::depot::{credit, refund, usage};
 pub use self::guard::force_mprotect_guards;
 
 /// A stack in use, from [`StackCache::take`] to [`StackCache::put`].

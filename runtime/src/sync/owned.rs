@@ -47,9 +47,8 @@ impl Owned {
 
     #[cold]
     fn acquire_slowly(&self, deadline: u64, thing: Thing) -> bool {
-        let waiting = suspicion::raise(deadline == NEVER);
+        let _waiting = suspicion::raise(deadline == NEVER);
         let taken = self.permits.acquire(deadline, Wait::on(thing, &self.owner));
-        drop(waiting);
         if taken {
             self.owner.enter();
         }

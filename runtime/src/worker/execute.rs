@@ -5,6 +5,7 @@ use super::Worker;
 use crate::coroutine::{Coroutine, Look, Outcome, Resume};
 use crate::extra;
 use crate::header::{Header, Teardown};
+use crate::latency;
 use crate::spawn;
 use crate::stack::measure;
 use crate::word::BODY;
@@ -102,6 +103,7 @@ impl Worker {
         // SAFETY: it has started here and does not run yet: nobody else touches the field.
         unsafe { *header.coroutine.get() = Some(coroutine) };
         self.set_live(self.live.get() + 1);
+        latency::add(&self.remote.counts.started, 1);
         // One for each, as it waits once at a time, and one for the end of a hub.
         self.timers.borrow_mut().make_room(self.live.get() + 1);
         true

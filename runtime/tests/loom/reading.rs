@@ -4,6 +4,7 @@
 use super::raw_rwlock::RawRwLock;
 use crate::explore;
 use crate::park::{Unparker, unless_killed};
+use crate::reason::Wait;
 use loom::cell::UnsafeCell;
 use loom::thread::{self, JoinHandle};
 use std::sync::Arc;
@@ -130,7 +131,7 @@ fn what_is_tried_excludes_too() {
 }
 
 fn write_and_read(shared: &Shared) -> bool {
-    shared.lock.write();
+    shared.lock.write(Wait::SCOPE);
     shared.add();
     shared.lock.downgrade();
     assert!(shared.seen() >= 1);
@@ -149,7 +150,7 @@ fn a_writer_that_goes_on_reading_lets_readers_in_and_writers_later() {
 fn readers_who_wait_come_in_by_a_downgrade() {
     explore(Some(3), || {
         let shared = Shared::new();
-        shared.lock.write();
+        shared.lock.write(Wait::SCOPE);
         let reading = start(&shared, Shared::read);
         shared.add();
         shared.lock.downgrade();
@@ -164,7 +165,7 @@ fn readers_who_wait_come_in_by_a_downgrade() {
 fn one_of_two_dies(preemptions: usize, acts: [Act; 2], act: fn(&RawRwLock, Unparker)) {
     explore(Some(preemptions), move || {
         let shared = Shared::new();
-        shared.lock.write();
+        shared.lock.write(Wait::SCOPE);
         let [one, other] = acts.map(|act| start(&shared, act));
         act(&shared.lock, Unparker::of(one.thread()));
         one.join().unwrap();
@@ -212,7 +213,7 @@ fn a_reader_killed_at_its_turn_lets_the_next_in() {
 fn a_killed_writer_lets_the_readers_behind_it_in() {
     explore(Some(3), || {
         let shared = Shared::new();
-        shared.lock.read();
+        shared.lock.read(Wait::SCOPE);
         let writing = start(&shared, Shared::write);
         let reading = start(&shared, Shared::read);
         Unparker::of(writing.thread()).kill();

@@ -26,6 +26,9 @@ mod mutex;
 )]
 #[path = "../../src/sync/once.rs"]
 mod once;
+#[allow(dead_code, reason = "only the mutex is modelled")]
+#[path = "../../src/sync/owned.rs"]
+mod owned;
 #[path = "../../src/sync/permits.rs"]
 mod permits;
 #[allow(dead_code, reason = "as for `condvar.rs`")]

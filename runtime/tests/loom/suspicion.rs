@@ -1,0 +1,7 @@
+//! Nobody looks for deadlocks here.
+
+pub(crate) struct Waiting;
+
+pub(crate) fn raise(_for_ever: bool) -> Waiting {
+    Waiting
+}
