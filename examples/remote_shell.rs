@@ -118,7 +118,7 @@ fn serve(rules: Rules) -> io::Result<ExitCode> {
     });
     let server = server.map_err(named)?;
     println!("listening on {}", server.local_addr());
-    let asked = spawn(move || shutdown.wait());
+    let asked = spawn(move || (shutdown.wait(), shutdown)); // kept: a second signal ends it at once
     server.serve_until(&asked, GRACE)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -172,9 +172,10 @@ impl Rules {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let time = Duration::from_secs_f64(self.timeout);
         let ended = timeout(time, || {
+            // Both on their own: the end of the time meets the wait for them, and cuts both.
             scope(|scope| {
                 scope.spawn(|| self.read(err, &mut stderr, &group));
-                self.read(out, &mut stdout, &group);
+                scope.spawn(|| self.read(out, &mut stdout, &group));
             });
         });
         drop(group);

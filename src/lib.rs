@@ -106,6 +106,8 @@
 //! be started). DEBUG: the start of the runtime. ERROR is not used; the fault of a peer is never
 //! logged.
 
+pub mod inspect;
+
 #[cfg(feature = "monkey")]
 pub use greenloop_monkey as monkey;
 pub use greenloop_net as net;
@@ -119,7 +121,7 @@ pub use greenloop_runtime::{
 };
 #[doc(hidden)]
 pub use greenloop_runtime::{are_hooks_off, force_mprotect_guards};
-pub use greenloop_runtime::{inspect, locals, pool, queue, sync, thread};
+pub use greenloop_runtime::{locals, pool, queue, sync, thread};
 
 /// The README, whose examples are compiled and run with the documentation's.
 #[cfg(doctest)]

@@ -29,7 +29,10 @@ mod http_client;
 mod http_corpus;
 mod http_files;
 mod http_parsers;
+mod http_peers;
 mod http_server;
+#[cfg(feature = "tls")]
+mod http_tls;
 #[cfg(feature = "tls")]
 mod https_fetch;
 mod hub;
@@ -107,4 +110,5 @@ mod unix;
 mod unix_datagram;
 mod unwinding;
 mod wait;
+mod web_proxy;
 mod within;
