@@ -12,7 +12,7 @@
 //! it, which is announced; connections are closed after five seconds.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::net::{self, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -90,7 +90,7 @@ fn serve(address: &str, clients: usize, longest: usize) -> io::Result<()> {
     })?;
     started(server.local_addr());
     announce_typed(room.clone());
-    let asked = spawn(move || end_of(&shutdown, &room));
+    let asked = spawn(move || (end_of(&shutdown, &room), shutdown)); // kept for a second signal
     server.serve_until(&asked, GRACE).map(drop)
 }
 
@@ -136,7 +136,7 @@ impl Connected {
 impl Seat for Connected {
     fn tell(&self, line: &str) {
         if self.outbox.try_send(format!("{line}\n")).is_err() {
-            let _ = self.stream.shutdown(Shutdown::Both); // its own green thread sees the end
+            let _ = self.stream.shutdown(net::Shutdown::Both); // its own green thread sees the end
         }
     }
 }

@@ -92,7 +92,7 @@ fn serve(args: &Args) -> io::Result<()> {
     });
     let server = server.map_err(about(format!("cannot listen on {address}")))?;
     println!("listening on {}", server.local_addr());
-    let asked = spawn(move || shutdown.wait());
+    let asked = spawn(move || (shutdown.wait(), shutdown)); // kept: a second signal ends it at once
     server.serve_until(&asked, GRACE).map(drop)
 }
 

@@ -56,7 +56,7 @@ fn serve(args: &Args) -> io::Result<()> {
         io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
     })?;
     println!("listening on {}", server.local_addr());
-    let asked = spawn(move || shutdown.wait());
+    let asked = spawn(move || (shutdown.wait(), shutdown)); // kept: a second signal ends it at once
     server.serve_until(&asked, GRACE).map(drop)
 }
 

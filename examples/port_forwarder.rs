@@ -10,7 +10,7 @@
 //! Ctrl-C or SIGTERM ends it: connections have five seconds to end.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, ToSocketAddrs};
+use std::net::{self, SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ fn serve(args: &Args) -> io::Result<()> {
     let server = server.bind(&args.listen, handler);
     let server = server.map_err(|error| naming(&args.listen, &error))?;
     println!("listening on {}", server.local_addr());
-    let asked = spawn(move || shutdown.wait());
+    let asked = spawn(move || (shutdown.wait(), shutdown)); // kept: a second signal ends it at once
     server.serve_until(&asked, GRACE).map(drop)
 }
 
@@ -82,17 +82,18 @@ fn forward(client: &TcpStream, target: SocketAddr) {
         let _ = stream.set_nodelay(true); // what came in one piece leaves at once
     }
     greenloop::scope(|scope| {
+        // Both on their own: a kill meets the wait for them, and is passed on.
         scope.spawn(|| pass_on(&server, client));
-        pass_on(client, &server);
+        scope.spawn(|| pass_on(client, &server));
     });
 }
 
 /// One direction. Its end is passed on as well, and the other direction goes on.
 fn pass_on(mut from: &TcpStream, mut to: &TcpStream) {
-    let passed = copy(&mut from, &mut to).and_then(|()| to.shutdown(Shutdown::Write));
+    let passed = copy(&mut from, &mut to).and_then(|()| to.shutdown(net::Shutdown::Write));
     if passed.is_err() {
         for stream in [from, to] {
-            let _ = stream.shutdown(Shutdown::Both); // it may be gone already
+            let _ = stream.shutdown(net::Shutdown::Both); // it may be gone already
         }
     }
 }

@@ -5,7 +5,7 @@
 //! curl http://127.0.0.1:16023/                                  # the number of a process
 //! curl http://127.0.0.1:16023/slow                              # the same, a second later
 //! kill -9 NUMBER                                                # another one comes
-//! kill -HUP MASTER                                              # new ones, and no client is refused
+//! kill -HUP MASTER                                              # new ones; no client is refused
 //! kill MASTER                                                   # or Ctrl-C: answers all, and ends
 //! systemd-socket-activate -l 16023 target/release/examples/prefork_server
 //! ```

@@ -21,11 +21,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, value_parser};
-use greenloop::net::{StreamServer, TcpStream};
+use greenloop::net::{StreamServer, TcpStream, wait_readable};
 use greenloop::process::{Child, Command, Stdio};
 use greenloop::signal::{SIGINT, SIGTERM, Shutdown};
 use greenloop::{scope, spawn, timeout};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use serde::{Deserialize, Serialize};
 
 /// How long commands may go on once the server is to end.
@@ -118,7 +118,7 @@ fn serve(rules: Rules) -> io::Result<ExitCode> {
     });
     let server = server.map_err(named)?;
     println!("listening on {}", server.local_addr());
-    let asked = spawn(move || shutdown.wait());
+    let asked = spawn(move || (shutdown.wait(), shutdown)); // kept: a second signal ends it at once
     server.serve_until(&asked, GRACE)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -168,14 +168,18 @@ impl Rules {
     fn attend(&self, mut child: Child) -> io::Result<(Answer, Vec<u8>)> {
         let id = Pid::from_raw(child.id() as i32).expect("a process has a number");
         let group = Group(id);
+        // Readable at its end, which leaves its number taken until the whole group has been ended.
+        let end = pidfd_open(id, PidfdFlags::empty())?;
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let time = Duration::from_secs_f64(self.timeout);
         let ended = timeout(time, || {
+            // Both on their own: the end of the time meets the wait for them, and cuts both.
             scope(|scope| {
                 scope.spawn(|| self.read(err, &mut stderr, &group));
-                self.read(out, &mut stdout, &group);
+                scope.spawn(|| self.read(out, &mut stdout, &group));
             });
+            wait_readable(&end, None)
         });
         drop(group);
         let status = child.wait()?;
@@ -186,10 +190,10 @@ impl Rules {
         });
         let error = match ended {
             Err(_) => Some(format!("it took longer than {time:?}")),
-            Ok(()) if is_long.contains(&true) => {
+            Ok(_) if is_long.contains(&true) => {
                 Some(format!("it said more than {} bytes", self.limit))
             }
-            Ok(()) => None,
+            Ok(_) => None,
         };
         let answer = Answer {
             code: status.code(),

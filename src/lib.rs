@@ -110,8 +110,10 @@
 //! Through the [`log`](https://docs.rs/log) crate. WARN: something that the program should know of,
 //! but that was dealt with (a green thread that did not end with its `run`, a thread that could not
 //! be started), or that only the program can deal with: green threads that wait for each other's
-//! locks or ends, with who holds what ([`inspect::on_deadlock`]). DEBUG: the start of the runtime. ERROR is not used; the fault of a peer is never
-//! logged.
+//! locks or ends, with who holds what ([`inspect::on_deadlock`]). DEBUG: the start of the runtime.
+//! ERROR is not used; the fault of a peer is never logged.
+
+pub mod inspect;
 
 #[cfg(feature = "monkey")]
 pub use greenloop_monkey as monkey;
@@ -126,7 +128,7 @@ pub use greenloop_runtime::{
 };
 #[doc(hidden)]
 pub use greenloop_runtime::{are_hooks_off, force_mprotect_guards};
-pub use greenloop_runtime::{inspect, locals, pool, queue, sync, thread};
+pub use greenloop_runtime::{locals, pool, queue, sync, thread};
 
 /// The README, whose examples are compiled and run with the documentation's.
 #[cfg(doctest)]

@@ -13,6 +13,8 @@ const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers");
 pub enum Program {
     Micro,
     Echo,
+    /// Datagrams.
+    Udp,
     Http,
 }
 
@@ -21,6 +23,7 @@ pub fn go(program: Program) -> Result<Command, String> {
     static BUILT: LazyLock<Result<PathBuf, String>> = LazyLock::new(build_go);
     let mut command = Command::new(BUILT.clone()?);
     command.arg(match program {
+        Program::Udp => return Err("Go has no datagrams here".into()),
         Program::Micro => "micro",
         Program::Echo => "echo",
         Program::Http => "http",
@@ -34,6 +37,7 @@ pub fn gevent(program: Program) -> Result<Command, String> {
     let mut command = Command::new(PYTHON.clone()?);
     command.arg("-B"); // leaves no compiled files beside the programs
     command.arg(Path::new(SOURCES).join("gevent").join(match program {
+        Program::Udp => return Err("gevent has no datagrams here".into()),
         Program::Micro => "micro.py",
         Program::Echo => "echo.py",
         Program::Http => "web.py",

@@ -41,9 +41,12 @@ impl Competitor {
         };
         let mut command = Command::new(beside(match program {
             Program::Micro => "micro",
-            Program::Echo => "echo",
+            Program::Echo | Program::Udp => "echo",
             Program::Http => "http",
         }));
+        if program == Program::Udp {
+            command.arg("--udp");
+        }
         let runtime = runtime.to_possible_value().expect("no runtime is hidden");
         command.args(["--of", runtime.get_name()]);
         Ok(command)

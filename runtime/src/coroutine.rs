@@ -114,6 +114,8 @@ pub(crate) unsafe fn suspend(header: &Header, outcome: Outcome) {
     // SAFETY: set at the first run of this very stack, near whose top the yielder lies while it
     // runs.
     let yielder = unsafe { &*header.yielder.get() };
+    let end = 0_u8; // lies where the stack ends
+    header.stack_end.set(&raw const end);
     if let Resume::Look(place) = yielder.suspend(outcome) {
         look(yielder, place);
     }

@@ -19,6 +19,10 @@ use std::ptr::NonNull;
 /// far. Measured: 4 ahead hides most of the memory's latency, and costs nothing with few.
 const PREFETCH: usize = 4;
 
+/// Cache lines of a stack above its end that a switch and the frames of a wait touch. Measured: 100,000
+/// that yield take 80 to 90 ns each, and 135 to 160 where only the top of the stack is fetched.
+const LINES_UP: isize = 4;
+
 /// A green thread that lives here, or a place-holder for the next one of the deque.
 type Entry = Option<NonNull<Header>>;
 
@@ -121,12 +125,16 @@ fn prefetch_next(entries: &VecDeque<Entry>) {
         return;
     }
     if let Some(Some(header)) = entries.get(2 * PREFETCH) {
-        prefetch(header.as_ptr().cast());
+        // Its first two lines have all that a switch reads.
+        let header = header.as_ptr().cast::<u8>();
+        (0..2).for_each(|line| prefetch(header.wrapping_add(64 * line)));
     }
     if let Some(Some(header)) = entries.get(PREFETCH) {
         // SAFETY: what is in the queue is in use.
-        let top = unsafe { header.as_ref() }.stack_top.get();
-        (0..3).for_each(|line| prefetch(top.wrapping_sub(64 * line)));
+        let header = unsafe { header.as_ref() };
+        prefetch(header.stack_top.get()); // the way back to the worker is kept there
+        let end = header.stack_end.get();
+        (-1..LINES_UP).for_each(|line| prefetch(end.wrapping_offset(64 * line)));
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) const ROOM: usize = 48;
 /// The control block. Which thread may touch a field follows from `word` (see `word.rs`):
 /// unstarted: who spawned it, then who starts it; running and parked: its home; finished: who joins
 /// it.
+///
+/// What a switch reads comes first, and lies in two cache lines.
 #[repr(C, align(64))]
 pub(crate) struct Header {
     pub(crate) word: Word,
@@ -49,7 +51,11 @@ pub(crate) struct Header {
     kind: AtomicU8,
     /// Where a switch to it will touch its stack; null while it has none.
     pub(crate) stack_top: Cell<*const u8>,
+    /// Where its stack ended when it last suspended itself: for the prefetch.
+    pub(crate) stack_end: Cell<*const u8>,
     pub(crate) yielder: YielderCell,
+    /// What few have; null while it has none. Belongs to the header, which `clear` empties.
+    pub(crate) extra: Cell<*mut Extra>,
     pub(crate) coroutine: UnsafeCell<Option<Coroutine>>,
     /// The innermost `timeout` that it is in. Its own.
     pub(crate) limit: Cell<Option<NonNull<Limit>>>,
@@ -61,8 +67,6 @@ pub(crate) struct Header {
     pub(crate) end: Lock<End>,
     /// The id of the green thread that spawned it, or 0.
     pub(crate) spawner: Cell<u64>,
-    /// What few have; null while it has none. Belongs to the header, which `clear` empties.
-    pub(crate) extra: Cell<*mut Extra>,
     pub(crate) label: UnsafeCell<Label>,
     room: UnsafeCell<Room>,
 }
@@ -150,6 +154,7 @@ impl Header {
             measured: Cell::new(false),
             kind: AtomicU8::new(Kind::Light as u8),
             stack_top: Cell::new(ptr::null()),
+            stack_end: Cell::new(ptr::null()),
             yielder: Cell::new(ptr::null()),
             coroutine: UnsafeCell::new(None),
             body: Cell::new(None),

@@ -26,8 +26,8 @@ use std::time::Duration;
 /// Runs `f`, which may spawn green threads that borrow from outside of it, and waits until all of
 /// them have ended.
 ///
-/// The wait can't be cut short. A kill or timeout that meets it is passed on: the children are
-/// killed, and it takes effect on the owner when all of them have ended.
+/// The wait can't be cut short. A kill or timeout that meets it, or that has unwound `f`, is passed
+/// on: the children are killed, and it takes effect on the owner when all of them have ended.
 ///
 /// # Panics
 ///
@@ -65,6 +65,11 @@ where
         env: PhantomData,
     };
     let result = catch_unwind(AssertUnwindSafe(|| f(&scope)));
+    if let Err(payload) = &result
+        && interrupt::is_interrupt(&**payload)
+    {
+        scope.data.kill_children();
+    }
     scope.data.wait();
     if result.is_ok() {
         // An interrupt that had to wait takes effect here.

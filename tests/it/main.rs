@@ -30,7 +30,10 @@ mod http_client;
 mod http_corpus;
 mod http_files;
 mod http_parsers;
+mod http_peers;
 mod http_server;
+#[cfg(feature = "tls")]
+mod http_tls;
 #[cfg(feature = "tls")]
 mod https_fetch;
 mod hub;
@@ -62,6 +65,7 @@ mod pool;
 mod pool_map;
 mod pool_members;
 mod prefork;
+mod prefork_master;
 mod process;
 mod process_pool;
 mod queue;
@@ -111,4 +115,6 @@ mod unix;
 mod unix_datagram;
 mod unwinding;
 mod wait;
+mod web_proxy;
+mod web_proxy_faults;
 mod within;

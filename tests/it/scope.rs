@@ -5,7 +5,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use greenloop::{Builder, ScopedJoinHandle, joinall, run, scope, sleep, spawn, thread, yield_now};
+use greenloop::{
+    Builder, ScopedJoinHandle, joinall, run, scope, sleep, spawn, thread, timeout, yield_now,
+};
 
 use crate::counted::Drops;
 use crate::everywhere::everywhere;
@@ -160,6 +162,28 @@ fn many_panics_are_one() {
     }));
     assert!(result.is_err());
     assert_eq!(started.load(Ordering::SeqCst), 100);
+}
+
+// A scope whose owner timed out waited for children that nobody had told.
+#[test]
+fn an_interrupt_that_unwinds_the_owner_s_closure_reaches_the_children() {
+    everywhere(|| {
+        let killed = AtomicUsize::new(0);
+        let result = timeout(Duration::from_millis(5), || {
+            scope(|s| {
+                for _ in 0..3 {
+                    s.spawn(|| {
+                        let told = catch_unwind(|| sleep(LONG)).unwrap_err();
+                        killed.fetch_add(1, Ordering::Relaxed);
+                        resume_unwind(told)
+                    });
+                }
+                sleep(LONG);
+            });
+        });
+        assert!(result.is_err());
+        assert_eq!(killed.into_inner(), 3);
+    });
 }
 
 #[test]

@@ -3,10 +3,12 @@
 //! ```text
 //! cargo run --release --bin echo -- 9000 2
 //! cargo run --release --bin echo -- 9000 1 --of may
+//! cargo run --release --bin echo -- 9000 1 --udp
 //! ```
 
 use clap::Parser;
-use greenloop_bench::{Runtime, machine, serve::echo};
+use greenloop_bench::serve::{echo, udp};
+use greenloop_bench::{Runtime, machine};
 use std::process::ExitCode;
 
 /// Sends back whatever it receives
@@ -18,6 +20,9 @@ struct Args {
     /// Whose threads
     #[arg(long = "of", value_enum, default_value = "greenloop")]
     runtime: Runtime,
+    /// Datagrams instead of connections
+    #[arg(long)]
+    udp: bool,
     /// Stay on this CPU
     #[arg(long)]
     cpu: Option<usize>,
@@ -28,7 +33,8 @@ fn main() -> ExitCode {
     if let Some(cpu) = args.cpu {
         machine::pin_to(cpu).expect("a CPU of this machine");
     }
-    match echo::serve(args.runtime, args.port, args.workers) {
+    let serve = if args.udp { udp::serve } else { echo::serve };
+    match serve(args.runtime, args.port, args.workers) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("echo: {error}");

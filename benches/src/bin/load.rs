@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release --bin load -- 9000 --connections 64 --seconds 3
 //! cargo run --release --bin load -- 9000 --churn
+//! cargo run --release --bin load -- 9000 --udp
 //! cargo run --release --bin load -- 8000 --http --depth 16
 //! cargo run --release --bin load -- 9000 --idle 10000   # holds them until standard input ends
 //! ```
@@ -35,6 +36,9 @@ struct Args {
     /// Close each connection after one answer, and open another
     #[arg(long, conflicts_with = "idle")]
     churn: bool,
+    /// Send datagrams
+    #[arg(long, conflicts_with_all = ["http", "churn", "idle"])]
+    udp: bool,
     /// Hold so many connections, without any load
     #[arg(long, value_name = "COUNT")]
     idle: Option<usize>,
@@ -69,6 +73,7 @@ fn run(args: &Args) -> io::Result<()> {
         time: Duration::from_secs_f64(args.seconds),
         http: args.http,
         churn: args.churn,
+        udp: args.udp,
     })?;
     println!("{figures}");
     Ok(())

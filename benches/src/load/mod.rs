@@ -4,6 +4,7 @@
 
 mod churn;
 mod closed;
+mod datagrams;
 mod dialogue;
 mod idle;
 
@@ -30,6 +31,8 @@ pub struct Load {
     pub http: bool,
     /// One message a connection, which is then closed and replaced.
     pub churn: bool,
+    /// Datagrams instead of connections.
+    pub udp: bool,
 }
 
 /// What passes before rate and latencies count.
@@ -41,10 +44,10 @@ pub const WARM_UP: Duration = Duration::from_millis(300);
 ///
 /// When it cannot be reached.
 pub fn run(load: Load) -> io::Result<Value> {
-    if load.churn {
-        churn::run(load)
-    } else {
-        closed::run(load)
+    match load {
+        Load { churn: true, .. } => churn::run(load),
+        Load { udp: true, .. } => datagrams::run(load),
+        _ => closed::run(load),
     }
 }
 

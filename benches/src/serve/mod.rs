@@ -1,8 +1,9 @@
-//! The servers that are measured: an echo and a plain-text HTTP server on each runtime.
+//! The servers that are measured: echo servers and a plain-text HTTP server on each runtime.
 
 pub mod echo;
 pub mod http;
 mod raw;
+pub mod udp;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;

@@ -46,6 +46,8 @@ enum What {
     Fairness,
     /// Echo servers, from 1 to 9,000 connections
     Echo,
+    /// Datagrams
+    Udp,
     /// Connect, one echo, close
     Churn,
     /// Plain text
@@ -65,11 +67,12 @@ pub fn run(args: &Args) {
     println!("Machine: {}\n", machine::describe());
     println!("Peers: {}\n", peers::versions());
     println!("Rounds: {}, interleaved\n", args.rounds);
-    let sections: [Section; 8] = [
+    let sections: [Section; 9] = [
         (What::Micro, micro::tables),
         (What::Growth, growth::tables),
         (What::Fairness, growth::fairness_tables),
         (What::Echo, servers::echo_tables),
+        (What::Udp, servers::udp_tables),
         (What::Churn, servers::churn_tables),
         (What::Http, servers::http_tables),
         (What::Idle, servers::idle_tables),

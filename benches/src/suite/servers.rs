@@ -45,6 +45,11 @@ const ECHO_SCENES: [Scene; 8] = [
     floating("2 workers, 9000 connections", &["--connections=9000"]),
 ];
 
+const UDP_SCENES: [Scene; 2] = [
+    pinned("1 worker, pinned, 1 client", &["--udp", "--connections=1"]),
+    pinned("1 worker, pinned, 64 clients", &["--udp"]),
+];
+
 const CHURN_SCENES: [Scene; 2] = [
     pinned("1 worker, pinned, 64 at a time", &["--churn"]),
     floating("2 workers, 64 at a time", &["--churn"]),
@@ -104,6 +109,17 @@ const fn floating(name: &'static str, load: &'static [&'static str]) -> Scene {
 pub(super) fn echo_tables(args: &Args) {
     let results = loaded(args, "Echo, 64 B", &ECHO_SCENES, &ECHO, Program::Echo);
     draw(args, &results, "echo.svg", "Echo: server CPU for a request");
+}
+
+pub(super) fn udp_tables(args: &Args) {
+    let title = "UDP echo, 64 B";
+    let results = loaded(args, title, &UDP_SCENES, &ECHO, Program::Udp);
+    draw(
+        args,
+        &results,
+        "udp.svg",
+        "UDP echo: server CPU for a datagram",
+    );
 }
 
 pub(super) fn churn_tables(args: &Args) {

@@ -3,7 +3,7 @@
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::PrivateKeyDer;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
@@ -89,8 +89,7 @@ pub fn start() -> Backend {
 
 /// Serves until standard input ends.
 pub fn serve() -> ExitCode {
-    let folder = std::env::temp_dir().join(format!("greenloop-compat-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a temporary folder");
+    let folder = new_folder();
     let ports = [
         listen(echo),
         listen(dial),
@@ -109,6 +108,20 @@ pub fn serve() -> ExitCode {
     println!("{ports} {}", folder.display());
     let _ = std::io::stdin().read(&mut [0]);
     ExitCode::SUCCESS
+}
+
+/// A folder of this process alone: one with the same number may have left its own behind.
+fn new_folder() -> PathBuf {
+    for number in 0.. {
+        let name = format!("greenloop-compat-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        match std::fs::create_dir(&folder) {
+            Ok(()) => return folder,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => panic!("a temporary folder: {error}"),
+        }
+    }
+    unreachable!("numbers do not end")
 }
 
 /// Listens, and serves each connection on a thread of its own.

@@ -262,8 +262,9 @@ impl ServerHandle {
         self.life.start()?;
         let closing = Closing(&self.life);
         wait_any(&[&until, self.life.closed()]);
-        drop(closing);
+        // First, as it waits for whoever is just accepting; the other one waits for nobody.
         let drained = self.stop(timeout);
+        drop(closing);
         self.life.take_failure()?;
         Ok(drained)
     }

@@ -190,6 +190,8 @@ impl Life {
 
     /// Waits until all connections have ended, or a stop has given up those that don't.
     pub(super) fn wait_for_end(self: &Arc<Life>) {
+        // Held by who closes until nobody accepts: one just accepted is in the crew then.
+        drop(lock(&self.switch));
         if self.crew().is_empty() {
             return;
         }

@@ -4,6 +4,7 @@ use super::member::{Member, Program};
 use greenloop_runtime::Timer;
 use greenloop_runtime::pool::Group;
 use greenloop_runtime::sync::Event;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -40,7 +41,7 @@ impl Generation {
         workers: usize,
         drain: Duration,
         now: &Arc<Event>,
-    ) -> Arc<Generation> {
+    ) -> Leash {
         let generation = Arc::new(Generation {
             program: Arc::downgrade(program),
             drain,
@@ -56,7 +57,7 @@ impl Generation {
             let place = Arc::clone(&generation);
             generation.places.spawn(move || place.fill());
         }
-        generation
+        Leash(generation)
     }
 
     /// Tells all workers to stop; they are killed when their time is over.
@@ -128,7 +129,7 @@ impl Generation {
 
     fn end(&self, mut member: Member) {
         member.ask_to_stop();
-        let over = Alarm(Timer::after(self.drain, || ()));
+        let over = Alarm::after(self.drain);
         if member.wait_or(&[&over.0, &*self.now], || ()).is_none() {
             self.killed.store(true, Ordering::Relaxed);
             let id = member.id();
@@ -140,8 +141,32 @@ impl Generation {
     }
 }
 
+/// Who has it, has the generation, which is retired when it is dropped.
+#[derive(Debug)]
+pub(super) struct Leash(Arc<Generation>);
+
+impl Deref for Leash {
+    type Target = Generation;
+
+    fn deref(&self) -> &Generation {
+        &self.0
+    }
+}
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        self.retire();
+    }
+}
+
 /// A timer that is cancelled when nobody waits for it any more.
-struct Alarm(Timer<()>);
+pub(super) struct Alarm(pub(super) Timer<()>);
+
+impl Alarm {
+    pub(super) fn after(delay: Duration) -> Alarm {
+        Alarm(Timer::after(delay, || ()))
+    }
+}
 
 impl Drop for Alarm {
     fn drop(&mut self) {

@@ -1,6 +1,6 @@
 //! `Prefork`: the master, which starts the workers and sees to them.
 
-use super::generation::Generation;
+use super::generation::{Alarm, Generation, Leash};
 use super::member::Program;
 use crate::signal::{SIGHUP, SIGINT, SIGTERM, Signals};
 use greenloop_runtime::cast::on_green_thread;
@@ -11,6 +11,9 @@ use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How long new workers may take to become ready at a reload.
+const START: Duration = Duration::from_secs(60);
 
 /// Several processes of this program that serve the same sockets, and their master: this process.
 ///
@@ -145,9 +148,9 @@ struct Reign {
     drain: Duration,
     wishes: Arc<Wishes>,
     hearing: JoinHandle<()>,
-    current: Arc<Generation>,
+    current: Leash,
     /// Some of whose workers may not have ended yet.
-    retired: Vec<Arc<Generation>>,
+    retired: Vec<Leash>,
 }
 
 impl Reign {
@@ -176,7 +179,8 @@ impl Reign {
             wishes.reload.clear();
             self.reload();
         }
-        self.retire_all();
+        self.program = None;
+        self.current.retire();
         let all = self.retired.iter().chain([&self.current]);
         all.filter(|generation| !generation.join()).count() == 0
     }
@@ -186,29 +190,23 @@ impl Reign {
         let Some(program) = &self.program else { return };
         let stop = &self.wishes.stop;
         let next = Generation::start(program, self.workers, self.drain, &self.wishes.now);
-        let outcome = wait_any(&[&next.ready, &next.failed, stop]);
+        let late = Alarm::after(START);
+        let outcome = wait_any(&[&next.ready, stop, &next.failed, &late.0]);
         let old = match outcome {
             0 => std::mem::replace(&mut self.current, next),
             _ => next,
         };
-        if outcome == 1 {
-            log::warn!("greenloop: a new worker has ended before it was ready: the old ones stay");
+        if outcome > 1 {
+            log::warn!("greenloop: the new workers have not become ready: the old ones stay");
         }
         old.retire();
         self.retired.retain(|generation| !generation.is_over());
         self.retired.push(old);
-    }
-
-    fn retire_all(&mut self) {
-        self.program = None;
-        self.current.retire();
-        self.retired.iter().for_each(|old| old.retire());
     }
 }
 
 impl Drop for Reign {
     fn drop(&mut self) {
         self.hearing.kill_nowait();
-        self.retire_all();
     }
 }

@@ -38,7 +38,7 @@
 //!   time, up to 5 s; and after 10 ms again once one has lived for 10 s.
 //! * `SIGHUP`: new workers are started, of the program as it stands on the disk by now. When all
 //!   of them are [ready](Worker::ready), the old ones are told to stop. If a new one ends before,
-//!   the old ones stay.
+//!   or a minute goes by, the old ones stay.
 //! * `SIGTERM` and `SIGINT`: the workers are told to stop, those that have not ended after [a
 //!   while](Prefork::drain) are killed, and [`run`](Prefork::run) returns. A second signal kills
 //!   them at once.
