@@ -1,4 +1,4 @@
-//! Deadlock: two green threads that lock two mutexes in opposite order, who names them, and their end.
+//! Deadlock: two green threads that lock two mutexes in opposite order, and who names them.
 //!
 //! ```text
 //! cargo run --release --example deadlock

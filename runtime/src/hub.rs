@@ -169,8 +169,8 @@ pub(crate) fn list(hub: &Worker) -> String {
     report
 }
 
-/// Is each lock that one of this hub waits for held by one of this hub? All of them wait, for a lock
-/// or for each other's end.
+/// Is each lock that one of this hub waits for held by one of this hub? All of them wait, for a
+/// lock or for each other's end.
 pub(crate) fn holds_its_locks(hub: &Worker) -> bool {
     let (mut ids, mut owners) = (HashSet::new(), HashSet::new());
     each_living(hub, |header| {

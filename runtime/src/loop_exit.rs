@@ -5,17 +5,17 @@ use crate::context;
 use crate::hub;
 use std::fmt;
 
-/// [`run`](crate::run), by gevent's rule for `LoopExit`: when the first green thread waits, no other
-/// can run, and nothing on this hub is under way that could change that, then the first one unwinds
-/// from its wait, with a [`LoopExit`].
+/// [`run`](crate::run), by gevent's rule for `LoopExit`: when the first green thread waits, no
+/// other can run, and nothing on this hub is under way that could change that, then the first one
+/// unwinds from its wait, with a [`LoopExit`].
 ///
 /// Under way is a timer (a sleep, a timeout, a wait with a deadline), a wait for a descriptor (an
 /// accept, too), and a job of the blocking pool that one of the hub's green threads has spawned or
 /// waits for. That an OS thread could wake somebody, by a message, an unpark or a lock, does not
 /// count; in a [`run`](crate::run) it does.
 ///
-/// Only the first one unwinds, even inside of a [`shield`](crate::shield). It may catch that, and go
-/// on; the others are left as they are, until the hub ends. Unlike in gevent, a wait for a
+/// Only the first one unwinds, even inside of a [`shield`](crate::shield). It may catch that, and
+/// go on; the others are left as they are, until the hub ends. Unlike in gevent, a wait for a
 /// [signal of the system] counts as a wait for a descriptor.
 ///
 /// [signal of the system]: https://docs.rs/greenloop/latest/greenloop/signal/index.html

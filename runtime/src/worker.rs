@@ -3,6 +3,7 @@
 //! A hub is a worker on its caller's thread, without a place among the others: nobody steals from
 //! it.
 
+mod end;
 mod execute;
 mod parts;
 mod patience;
@@ -15,7 +16,6 @@ use crate::clock;
 use crate::context::{self, Context};
 use crate::fifo::Fifo;
 use crate::header::{Header, HeaderCache};
-use crate::hub;
 use crate::latency::{self, Sampler};
 use crate::park::Unparker;
 use crate::reactor::Reactor;
@@ -192,26 +192,6 @@ impl Worker {
         &self.joining
     }
 
-    /// From now on it goes by gevent's rule.
-    pub(crate) fn be_strict(&self) {
-        self.strict.set(true);
-    }
-
-    /// Does it go by gevent's rule?
-    pub(crate) fn is_strict(&self) -> bool {
-        self.strict.get()
-    }
-
-    /// Does it accept nothing new?
-    pub(crate) fn is_closing(&self) -> bool {
-        self.closing.get()
-    }
-
-    /// From now on nothing new is accepted, and what has not started never will.
-    pub(crate) fn close(&self) {
-        self.closing.set(true);
-    }
-
     /// How many are queued here.
     pub(crate) fn queued(&self) -> usize {
         self.fifo.len()
@@ -311,22 +291,6 @@ impl Worker {
                 return Some(header);
             }
         }
-    }
-
-    /// With an empty queue: can nobody ever wake a green thread of this hub? So it is when each of
-    /// them waits for the end of another one of them, or for a lock that another one holds: such a
-    /// wait ends by nothing else. Any other wait (a park, a descriptor, a timer, a job of the pool)
-    /// may yet be ended by somebody else, which does not matter to a strict one.
-    fn is_deadlocked(&self) -> bool {
-        let all_join = self.live.get() > 0 && self.joining.get() == self.live.get();
-        // At the hub's end its green threads have been killed: who still waits is waited for.
-        let open = self.place.is_none() && !self.closing.get();
-        open && self.timers.borrow().is_empty()
-            && if self.strict.get() {
-                self.live.get() > 0 && !self.reactor.has_waiters() && !hub::awaits_jobs(self)
-            } else {
-                all_join && hub::holds_its_locks(self)
-            }
     }
 
     /// Looks at the world now and then, so that a busy queue does not starve timers, descriptors,

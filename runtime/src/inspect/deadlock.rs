@@ -7,8 +7,8 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
-/// A cycle of green threads, each of which waits for a lock that the next one holds, or for its end.
-/// None of them will ever go on, unless it is killed.
+/// A cycle of green threads, each of which waits for a lock that the next one holds, or for its
+/// end. None of them will ever go on, unless it is killed.
 ///
 /// `Display` names all of them, on a line each.
 #[derive(Clone, Debug)]
@@ -85,8 +85,8 @@ static CALLBACKS: Callbacks<Deadlock> = Callbacks::new();
 /// [`ReentrantMutex`](crate::sync::ReentrantMutex), a written [`RwLock`](crate::sync::RwLock)) or
 /// ends is reported some 50 to 100 ms after it has formed; later if a worker is held by something
 /// else. What is reported is one: each of them waited all the time. Not found are cycles that lead
-/// through an OS thread, a reader of an `RwLock`, a scope, or a standard library lock. A wait with a
-/// deadline, or inside of a [`timeout`](crate::timeout()), ends by itself and is no part of any.
+/// through an OS thread, a reader of an `RwLock`, a scope, or a lock of std. A wait with a deadline,
+/// or inside of a [`timeout`](crate::timeout()), ends by itself and is no part of any.
 ///
 /// `f` runs on an OS thread of its own, which does nothing else meanwhile: it may wait, and kill
 /// somebody. A panic in it is caught. Callbacks stay for the life of the process.

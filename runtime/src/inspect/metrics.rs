@@ -96,8 +96,8 @@ impl Latencies {
         Duration::from_nanos(self.sum)
     }
 
-    /// The upper bound of the bucket in which the sample lies that is greater than this part of them;
-    /// none without samples, and if that is the last bucket.
+    /// The upper bound of the bucket in which the sample lies that is greater than this part of
+    /// them; none without samples, and if that is the last bucket.
     ///
     /// # Panics
     ///

@@ -54,8 +54,8 @@ mod tree;
 mod wait;
 mod worker;
 
-pub(crate) use self::census::jobs;
 pub use self::assert_yields::assert_yields;
+pub(crate) use self::census::jobs;
 pub use self::deadlock::{Deadlock, Member, on_deadlock};
 pub use self::descriptor::{Descriptor, Socket};
 pub use self::dump::{Dump, Options, dump, dump_with};

@@ -147,7 +147,8 @@ fn signed(level: usize) -> i64 {
 }
 
 fn histogram(latency: &Latencies, mut to: MetricEncoder<'_>) -> fmt::Result {
-    let bound = |bound: Option<std::time::Duration>| bound.map_or(f64::INFINITY, |it| it.as_secs_f64());
+    let bound =
+        |bound: Option<std::time::Duration>| bound.map_or(f64::INFINITY, |it| it.as_secs_f64());
     let buckets: Vec<_> = latency.buckets().map(|it| (bound(it.0), it.1)).collect();
     to.encode_histogram::<NoLabelSet>(latency.sum().as_secs_f64(), latency.count(), &buckets, None)
 }

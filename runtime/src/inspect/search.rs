@@ -20,7 +20,7 @@ use crate::suspicion;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-/// Shorter waits are left alone, in nanoseconds: most end by themselves, and `RAISED` comes earlier.
+/// Shorter waits are left alone, in nanoseconds: whoever raised the suspicion waits for longer.
 const YOUNG: u64 = 20_000_000;
 /// How long a worker may take to answer, in nanoseconds.
 const PATIENCE: u64 = 50_000_000;
