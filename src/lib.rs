@@ -38,7 +38,7 @@
 //!
 //! [`spawn`] takes what `std::thread::spawn` takes and returns a [`JoinHandle`]; [`joinall`] waits
 //! for many; [`scope`] lets them borrow; [`Builder`] gives a name and a stack size, and an
-//! [`io::Error`](std::io::Error) instead of a panic when the machine's limits are met;
+//! [`std::io::Error`] instead of a panic when the machine's limits are met;
 //! [`spawn_later`] delays; [`spawn_blocking`] runs a call that would hold up a worker on an OS
 //! thread. Whoever ports a program finds std's names in [`thread`] and [`net`]: it is a change of
 //! `use` lines.

@@ -1377,7 +1377,7 @@ fn the_futex_is_not_the_runtimes_alone() {
                 );
                 assert_eq!(byte, b'x');
                 writer.join().unwrap();
-                assert_eq!(libc::syscall(libc::SYS_getpid), libc::getpid().into());
+                assert_eq!(libc::syscall(libc::SYS_getpid), i64::from(libc::getpid()));
                 assert_eq!(libc::syscall(libc::SYS_close, reads), 0);
                 assert_eq!(libc::syscall(libc::SYS_close, reads), -1);
                 let error = std::io::Error::last_os_error();

@@ -4,9 +4,9 @@
 //! poll(2) before a wait and after it; no part of the public interface.
 
 use crate::context;
-use crate::reason::Wait;
 use crate::interrupt;
 use crate::park::{self, Unparker};
+use crate::reason::Wait;
 use crate::source;
 use crate::wait_queue::{WaitQueue, Waiter};
 use crate::worker::Worker;

@@ -39,7 +39,7 @@ impl Site {
             let input = fs::read_link(format!("/proc/{id}/fd/0"));
             let environment = fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
             let mut variables = environment.split(|byte| *byte == 0);
-            input.is_ok_and(|input| input == PathBuf::from("/dev/null"))
+            input.is_ok_and(|input| input.as_os_str() == "/dev/null")
                 && variables.any(|variable| variable.starts_with(b"GREENLOOP_PREFORK="))
         };
         children(self.master()).into_iter().filter(taken).collect()

@@ -1,0 +1,114 @@
+//! `Routes`: which address is answered by what.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+use greenloop_runtime::sync::mpsc;
+
+use crate::answer::Answer;
+use crate::gate::Gate;
+use crate::list::List;
+use crate::request::Request;
+use crate::snapshot::{Snapshot, Snapshots};
+use crate::{sites, story, summary, waits};
+
+const HTML: &str = include_str!("../page/index.html");
+const SCRIPT: &str = include_str!("../page/page.js");
+const STYLE: &str = include_str!("../page/page.css");
+
+/// All that can be asked, and by whom.
+#[derive(Debug)]
+pub(crate) struct Routes {
+    gate: Gate,
+    snapshots: Arc<Snapshots>,
+}
+
+impl Routes {
+    pub(crate) fn new(gate: Gate) -> Routes {
+        let snapshots = Arc::default();
+        Routes { gate, snapshots }
+    }
+
+    pub(crate) fn answer(&self, request: Request) -> Answer {
+        self.try_answer(request).unwrap_or_else(|refusal| refusal)
+    }
+
+    fn try_answer(&self, request: Request) -> Result<Answer, Answer> {
+        self.gate.check_host(&request)?;
+        // The page itself says nothing of the program, and has to be there to take the token.
+        if let Some(part) = part(&request.path) {
+            return Ok(part);
+        }
+        self.gate.check_token(&request)?;
+        self.look(request)
+    }
+
+    fn look(&self, request: Request) -> Result<Answer, Answer> {
+        let mut query = request.query;
+        match request.path.as_str() {
+            "/api/summary" => self.seen(query.end(), |it, ()| Answer::json(&summary::of(it))),
+            "/api/threads" => self.seen(List::parse(query), |it, list| list.answer(it)),
+            "/api/thread" => {
+                let (id, wanted) = (query.take_as("id")?, query.take_as::<u8>("backtrace")?);
+                query.end()?;
+                let id: u64 = id.ok_or_else(|| Answer::bad_request("the parameter `id` lacks"))?;
+                self.seen(Ok(()), move |it, ()| {
+                    story::answer(it, id, wanted == Some(1))
+                })
+            }
+            "/api/waits" => {
+                let limit = query.take_as("limit")?;
+                self.seen(query.end(), move |it, ()| {
+                    Answer::json(&waits::of(it, limit))
+                })
+            }
+            "/api/sites" => {
+                let limit = query.take_as("limit")?;
+                self.seen(query.end(), move |it, ()| {
+                    Answer::json(&sites::of(it, limit))
+                })
+            }
+            "/api/dump.json" => {
+                self.seen(query.end(), |it, ()| Answer::json_text(it.dump.to_json()))
+            }
+            "/api/dump.txt" => self.seen(query.end(), |it, ()| Answer::text(it.dump.to_string())),
+            _ => Err(Answer::not_found("there is nothing at this address")),
+        }
+    }
+
+    /// Looks around, and answers by what is seen.
+    ///
+    /// On an OS thread: it takes time by the number of green threads, for which no worker is to be
+    /// held up, and the blocking pool may be what is stuck.
+    fn seen<T: Send + 'static>(
+        &self,
+        asked: Result<T, Answer>,
+        answer: impl FnOnce(&Snapshot, T) -> Answer + Send + 'static,
+    ) -> Result<Answer, Answer> {
+        let asked = asked?;
+        let snapshots = Arc::clone(&self.snapshots);
+        let done = aside(move || answer(&snapshots.fresh(), asked));
+        done.map_err(|error| Answer::failed(&error.to_string()))
+    }
+}
+
+fn part(path: &str) -> Option<Answer> {
+    match path {
+        "/" => Some(Answer::page("text/html; charset=utf-8", HTML)),
+        "/page.js" => Some(Answer::page("text/javascript; charset=utf-8", SCRIPT)),
+        "/page.css" => Some(Answer::page("text/css; charset=utf-8", STYLE)),
+        _ => None,
+    }
+}
+
+/// Runs `f` on an OS thread of its own, and waits.
+fn aside<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    let (sender, receiver) = mpsc::channel();
+    let thread = thread::Builder::new().name("greenloop-look".into());
+    // A send fails if the connection has been killed meanwhile.
+    thread.spawn(move || drop(sender.send(f())))?;
+    receiver
+        .recv()
+        .map_err(|_| io::Error::other("the look has panicked"))
+}

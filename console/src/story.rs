@@ -1,0 +1,67 @@
+//! One green thread: where it comes from, what it does, who waits for it, and where it is.
+
+use greenloop_runtime::inspect::{self, Backtrace, GreenThread, Options, State};
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::row::Row;
+use crate::snapshot::Snapshot;
+use crate::waits;
+
+/// A backtrace of one takes those of all, some 10 µs each: with more than these there is none.
+const MOST: usize = 20_000;
+/// Spawners that are named.
+const ANCESTORS: usize = 20;
+
+pub(crate) fn answer(snapshot: &Snapshot, id: u64, wants_backtrace: bool) -> Answer {
+    let Some(it) = snapshot.find(id) else {
+        return Answer::not_found(&format!("green thread {id} has ended, or never was"));
+    };
+    let (backtrace, note) = match wants_backtrace.then(|| backtrace(snapshot, it)) {
+        Some(Ok(backtrace)) => (Some(backtrace), None),
+        Some(Err(note)) => (None, Some(note)),
+        None => (None, None),
+    };
+    Answer::json(&json!({
+        "row": Row::new(it, snapshot),
+        "ancestors": ancestors(snapshot, it),
+        "joiners": waits::joiners(snapshot, id),
+        "backtrace": backtrace,
+        "note": note,
+    }))
+}
+
+fn ancestors(snapshot: &Snapshot, it: &GreenThread) -> Vec<Value> {
+    let mut ancestors = Vec::new();
+    let mut next = it.spawner();
+    while let Some(id) = next.filter(|_| ancestors.len() < ANCESTORS) {
+        let found = snapshot.find(id);
+        let name = found.and_then(GreenThread::name);
+        ancestors.push(json!({ "id": id, "name": name, "lives": found.is_some() }));
+        next = found.and_then(GreenThread::spawner);
+    }
+    ancestors
+}
+
+/// The backtrace, or why there is none.
+fn backtrace(snapshot: &Snapshot, it: &GreenThread) -> Result<String, String> {
+    match it.state() {
+        State::Unstarted => return Err("it has not started".into()),
+        State::Running => return Err("it runs: only one that waits can be looked at".into()),
+        _ => {}
+    }
+    if snapshot.dump.len() > MOST {
+        return Err(format!("no backtraces with more than {MOST} green threads"));
+    }
+    let dump = inspect::dump_with(Options::new().backtraces(true));
+    match dump
+        .iter()
+        .find(|other| other.id() == it.id())
+        .map(GreenThread::backtrace)
+    {
+        Some(Backtrace::Taken(backtrace)) => Ok(backtrace.to_string()),
+        Some(Backtrace::NoRoom) => Err("too little of its stack is left".into()),
+        Some(_) => Err("its worker did not answer, or it ran meanwhile".into()),
+        None => Err("it has ended meanwhile".into()),
+    }
+}

@@ -1,0 +1,95 @@
+//! Who waits for whom: the things that are waited for, each with its waiters.
+
+use std::collections::HashMap;
+
+use greenloop_runtime::inspect::{GreenThread, Thing, Wait};
+use serde_json::{Value, json};
+
+use crate::row::word;
+use crate::snapshot::Snapshot;
+
+/// Things of an answer, unless told otherwise, and at most.
+const LIMIT: usize = 50;
+const MOST: usize = 1000;
+/// Waiters that are named.
+const NAMED: usize = 20;
+
+/// What several may wait for: time and bytes are nobody's to give.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Target {
+    GreenThread(u64),
+    Thing(Thing, usize),
+}
+
+/// Those who wait for one thing.
+struct Waiters<'a> {
+    wait: &'a Wait,
+    target: Target,
+    count: usize,
+    /// Some of them.
+    first: Vec<&'a GreenThread>,
+}
+
+pub(crate) fn of(snapshot: &Snapshot, limit: Option<usize>) -> Value {
+    let mut groups: HashMap<Target, Waiters<'_>> = HashMap::new();
+    for it in &snapshot.dump {
+        let Some((wait, target)) = it.wait().and_then(|wait| Some((wait, target(wait)?))) else {
+            continue;
+        };
+        let none = Waiters {
+            wait,
+            target,
+            count: 0,
+            first: Vec::new(),
+        };
+        groups.entry(target).or_insert(none).push(it);
+    }
+    let total = groups.len();
+    let mut groups: Vec<Waiters<'_>> = groups.into_values().collect();
+    groups.sort_by_key(|it| (std::cmp::Reverse(it.count), it.first[0].id()));
+    groups.truncate(limit.unwrap_or(LIMIT).min(MOST));
+    let things: Vec<Value> = groups.iter().map(|it| it.to_json(snapshot)).collect();
+    json!({ "total": total, "things": things })
+}
+
+/// The ids of those that wait for the end of the one with this id; the first ones.
+pub(crate) fn joiners(snapshot: &Snapshot, id: u64) -> Vec<u64> {
+    let joins = |it: &&GreenThread| it.wait() == Some(&Wait::Join(id));
+    let joiners = snapshot.dump.iter().filter(joins);
+    joiners.map(GreenThread::id).take(NAMED).collect()
+}
+
+fn target(wait: &Wait) -> Option<Target> {
+    match *wait {
+        Wait::Join(id) => Some(Target::GreenThread(id)),
+        Wait::On { thing, address } => Some(Target::Thing(thing, address)),
+        _ => None,
+    }
+}
+
+impl<'a> Waiters<'a> {
+    fn push(&mut self, it: &'a GreenThread) {
+        self.count += 1;
+        if self.first.len() < NAMED {
+            self.first.push(it);
+        }
+    }
+
+    fn to_json(&self, snapshot: &Snapshot) -> Value {
+        let joined = match self.target {
+            Target::GreenThread(id) => snapshot.find(id).map(who),
+            Target::Thing(..) => None,
+        };
+        json!({
+            "for": word(self.wait),
+            "text": self.wait.to_string(),
+            "target": joined,
+            "waiters": self.count,
+            "first": self.first.iter().map(|it| who(it)).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn who(it: &GreenThread) -> Value {
+    json!({ "id": it.id(), "name": it.name() })
+}

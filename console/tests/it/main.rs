@@ -1,0 +1,13 @@
+//! The page's tests, by bare HTTP: a file a topic.
+
+mod browser;
+mod chromium;
+mod client;
+mod debugger;
+mod doors;
+mod heads;
+mod many;
+mod seen;
+#[path = "../../../tests/it/within.rs"]
+#[allow(dead_code, reason = "other tests use the rest of it")]
+mod within;
