@@ -121,10 +121,10 @@ pub use greenloop_net as net;
 pub use greenloop_os::{fs, io, prefork, process, signal};
 pub use greenloop_runtime::{
     Builder, Elapsed, Generator, GetFrom, IWait, JoinFuture, JoinHandle, Joinable, Killed,
-    LocalJoinHandle, LoopExit, PutInto, Runtime, RuntimeBuilder, Scope, ScopedJoinHandle, Select, Source,
-    Timer, Waitable, Yielder, block_on, green_local, iwait, joinall, joinall_timeout, killall, run,
-    run_strict, scope, shield, sleep, spawn, spawn_blocking, spawn_later, spawn_local, timeout, wait, wait_any,
-    yield_now,
+    LocalJoinHandle, LoopExit, PutInto, Runtime, RuntimeBuilder, Scope, ScopedJoinHandle, Select,
+    Source, Timer, Waitable, Yielder, block_on, green_local, iwait, joinall, joinall_timeout,
+    killall, run, run_strict, scope, shield, sleep, spawn, spawn_blocking, spawn_later,
+    spawn_local, timeout, wait, wait_any, yield_now,
 };
 #[doc(hidden)]
 pub use greenloop_runtime::{are_hooks_off, force_mprotect_guards};

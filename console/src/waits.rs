@@ -62,7 +62,7 @@ pub(crate) fn joiners(snapshot: &Snapshot, id: u64) -> Vec<u64> {
 fn target(wait: &Wait) -> Option<Target> {
     match *wait {
         Wait::Join(id) => Some(Target::GreenThread(id)),
-        Wait::On { thing, address } => Some(Target::Thing(thing, address)),
+        Wait::On { thing, address, .. } => Some(Target::Thing(thing, address)),
         _ => None,
     }
 }

@@ -43,7 +43,7 @@ fn position(text: &str, part: &str) -> usize {
 
 #[test]
 fn wrong_arguments_are_usage_errors() {
-    let cases: [(&str, &[&str]); 26] = [
+    let cases: [(&str, &[&str]); 27] = [
         ("producer_consumer", &["--cooks", "0"]),
         ("producer_consumer", &["--counter", "0"]),
         ("producer_consumer", &["--buns", "1001"]),

@@ -202,7 +202,14 @@ impl File {
     }
 
     fn is_library(&self) -> bool {
-        let places = ["src/", "runtime/src/", "net/src/", "os/src/", "console/src/", "monkey/src/"];
+        let places = [
+            "src/",
+            "runtime/src/",
+            "net/src/",
+            "os/src/",
+            "console/src/",
+            "monkey/src/",
+        ];
         places.iter().any(|place| self.is_under(place)) && !self.name.ends_with("/tests.rs")
     }
 
