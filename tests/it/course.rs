@@ -334,7 +334,7 @@ fn a_deadlock_is_named_and_ends_by_a_kill() {
         let lines = text
             .lines()
             .filter(|line| line.contains("locking the mutex at 0x"));
-        assert_eq!(lines.count(), threads.parse().unwrap(), "{text}");
+        assert_eq!(lines.count(), threads.parse::<usize>().unwrap(), "{text}");
         assert!(text.ends_with("all of them have ended\n"), "{text}");
     }
 }
