@@ -53,7 +53,7 @@ fn they_tell_levels() {
             (20, 0, 0)
         );
         let (end, ended) = std::sync::mpsc::channel::<()>();
-        let job = spawn_blocking(move || drop(ended.recv()));
+        let job = spawn_blocking(move || ended.recv().is_err());
         until("the job runs", || {
             let all = inspect::metrics();
             all.blocking_threads == 1 && all.blocking_idle == 0
