@@ -121,7 +121,7 @@ struct Shift<'a, I: Intake> {
     gate: &'a Gate<I>,
     life: &'a Life,
     scratch: I::Scratch,
-    /// For spawns that fail; an intake has its own for what it takes.
+    /// For spawns that fail, and for an intake that is only tried: one that waits has its own.
     backoff: Backoff,
     /// Whether it has been said that descriptors or memory are short.
     is_short: bool,
@@ -154,7 +154,11 @@ impl<I: Intake> Shift<'_, I> {
                 drop(turn);
                 return self.gate.intake.wait();
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                drop(turn);
+                self.back_off(&error);
+                return Err(error);
+            }
         }
         Ok(())
     }
@@ -167,11 +171,16 @@ impl<I: Intake> Shift<'_, I> {
             Ok(()) => self.backoff.learn(&Ok(())),
             Err(payload) if payload.is::<Killed>() => resume_unwind(payload),
             // No stack is left for it; the panic's message has said why.
-            Err(_) => {
-                self.complain(&Errno::NOMEM.into());
-                self.backoff.learn::<()>(&Err(Errno::NOMEM.into()));
-                self.backoff.wait();
-            }
+            Err(_) => self.back_off(&Errno::NOMEM.into()),
+        }
+    }
+
+    /// Waits if something is short, and says so first.
+    fn back_off(&mut self, error: &io::Error) {
+        self.complain(error);
+        if is_exhaustion(error) {
+            self.backoff.learn::<()>(&Err(Errno::NOMEM.into()));
+            self.backoff.wait();
         }
     }
 
