@@ -80,7 +80,7 @@ impl<W, H> Wrapped<W, H> {
     /// # use greenloop::net::{SocketAddr, TcpStream, Wrapped};
     /// use std::time::Duration;
     ///
-    /// let wrap = |stream: TcpStream| Ok(stream);
+    /// let wrap = |stream: TcpStream| std::io::Result::Ok(stream);
     /// let handler = Wrapped::new(wrap, |_: TcpStream, _: SocketAddr| ());
     /// let handler = handler.timeout(Duration::from_secs(10));
     /// ```
