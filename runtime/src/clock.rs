@@ -28,8 +28,15 @@ pub(crate) fn coarse() -> u64 {
     read(libc::CLOCK_MONOTONIC_COARSE)
 }
 
-/// Returns the moment that lies `after` from now; one too far away to be told is [`NEVER`].
+/// A moment long past: the deadline of a wait that has no time.
+pub(crate) const PAST: u64 = 0;
+
+/// Returns the moment that lies `after` from now; one too far away to be told is [`NEVER`], and no
+/// time at all is [`PAST`], which is told from any other without a look at the clock.
 pub(crate) fn deadline(after: Duration) -> u64 {
+    if after.is_zero() {
+        return PAST;
+    }
     u64::try_from(after.as_nanos()).map_or(NEVER, |nanos| now().saturating_add(nanos))
 }
 

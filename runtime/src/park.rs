@@ -155,10 +155,21 @@ fn park_green(worker: &Worker, header: &Header, wait: Wait) {
 
 #[inline(never)]
 fn park_green_until(worker: &Worker, header: &Header, deadline: u64, wait: Wait) {
+    if deadline <= worker.seen_at() {
+        return wait_no_time(worker, header);
+    }
     let unparker = Unparker::new(NonNull::from(header), header.word.load().generation());
     let timer = worker.timers().insert(deadline, unparker);
     park_green(worker, header, wait.bounded());
     worker.timers().remove(timer);
+}
+
+/// Lets those run first that are ready, as all who wait do. A timer would overtake them: those that
+/// are due are served in turn with the queue.
+fn wait_no_time(worker: &Worker, header: &Header) {
+    if !header.word.take(TOKEN) {
+        switch_out(worker, header, Outcome::Yielded);
+    }
 }
 
 /// Switches to the worker. Siblings must not see this thread's panic, nor it theirs: std counts them

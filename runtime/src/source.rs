@@ -145,7 +145,7 @@ impl<T: AsFd> Source<T> {
     ///
     /// As for [`read`](Source::read).
     pub fn wait_readable(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.read(timeout, |io| poll_one(io.as_fd(), Direction::Read, 0))
+        self.read(timeout, |io| look(io.as_fd(), Direction::Read))
     }
 
     /// Waits until the descriptor is writable or has failed.
@@ -154,7 +154,7 @@ impl<T: AsFd> Source<T> {
     ///
     /// As for [`read`](Source::read).
     pub fn wait_writable(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.write(timeout, |io| poll_one(io.as_fd(), Direction::Write, 0))
+        self.write(timeout, |io| look(io.as_fd(), Direction::Write))
     }
 
     /// Says that the last [`read`](Source::read) brought less than there was room for: there is
@@ -392,6 +392,14 @@ pub(crate) fn deadline_after(timeout: Option<Duration>) -> u64 {
     timeout.map_or(clock::NEVER, clock::deadline)
 }
 
+/// Is it ready? `WouldBlock` if not.
+fn look(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<()> {
+    poll_one(fd, direction, clock::PAST).map_err(|error| match error.kind() {
+        ErrorKind::TimedOut => ErrorKind::WouldBlock.into(),
+        _ => error,
+    })
+}
+
 /// [`poll`] for one descriptor.
 fn poll_one(fd: BorrowedFd<'_>, direction: Direction, deadline: u64) -> io::Result<()> {
     let events = match direction {
@@ -407,11 +415,10 @@ fn poll_one(fd: BorrowedFd<'_>, direction: Direction, deadline: u64) -> io::Resu
 }
 
 /// Blocks the OS thread until a descriptor is ready, has ended or has failed; `TimedOut` after
-/// `deadline`, which may lie in the past: then `WouldBlock`, for whoever only wants to know.
+/// `deadline`.
 pub(crate) fn poll(entries: &mut [libc::pollfd], deadline: u64) -> io::Result<()> {
     let count = entries.len() as libc::nfds_t;
-    let left =
-        clock::timespec(deadline.saturating_sub(if deadline == 0 { 0 } else { clock::now() }));
+    let left = clock::timespec(deadline.saturating_sub(clock::now()));
     let left: *const libc::timespec = if deadline == clock::NEVER {
         ptr::null()
     } else {
@@ -420,7 +427,6 @@ pub(crate) fn poll(entries: &mut [libc::pollfd], deadline: u64) -> io::Result<()
     // SAFETY: so many valid entries; `left` is null or points to a timespec that outlives the call;
     // no signal mask.
     match unsafe { libc::ppoll(entries.as_mut_ptr(), count, left, ptr::null()) } {
-        0 if deadline == 0 => Err(ErrorKind::WouldBlock.into()),
         0 => Err(ErrorKind::TimedOut.into()),
         1.. => Ok(()),
         _ => {

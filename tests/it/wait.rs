@@ -106,6 +106,17 @@ fn no_time_still_lets_those_run_that_can() {
     });
 }
 
+// A timer that was due at once was served in turn with the queue, and so before some of it.
+#[test]
+fn a_wait_without_time_is_not_served_before_the_queue() {
+    in_hub(|| {
+        for round in 0..100 {
+            let [.., last] = [(); 3].map(|()| spawn(|| ()));
+            assert!(last.join_timeout(Duration::ZERO).is_ok(), "{round}");
+        }
+    });
+}
+
 #[test]
 fn no_time_is_no_time_for_one_that_waits() {
     everywhere(|| {
