@@ -90,15 +90,14 @@ fn serve(address: &str, clients: usize, longest: usize) -> io::Result<()> {
     })?;
     started(server.local_addr());
     announce_typed(room.clone());
-    let asked = spawn(move || (end_of(&shutdown, &room), shutdown)); // kept for a second signal
-    server.serve_until(&asked, GRACE).map(drop)
+    let ending = spawn(move || end_of(&shutdown, &room));
+    server.serve_until(&ending, GRACE).map(drop)
 }
 
 /// Waits until the chat is to end, and says so to all.
-fn end_of<S: Seat>(shutdown: &Shutdown, room: &Room<S>) -> io::Result<()> {
-    shutdown.wait()?;
+fn end_of<S: Seat>(shutdown: &Shutdown, room: &Room<S>) {
+    shutdown.wait();
     room.announce("the chat ends");
-    Ok(())
 }
 
 fn started(address: SocketAddr) {

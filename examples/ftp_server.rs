@@ -30,8 +30,8 @@ use ftp::{Answer, From, Part, Request};
 use greenloop::fs::File;
 use greenloop::net::{StreamServer, TcpStream};
 use greenloop::signal::{SIGINT, SIGTERM, Shutdown};
+use greenloop::spawn_blocking;
 use greenloop::sync::Mutex;
-use greenloop::{spawn, spawn_blocking};
 
 /// How long clients may go on once the server is to end.
 const GRACE: Duration = Duration::from_secs(5);
@@ -92,8 +92,7 @@ fn serve(args: &Args) -> io::Result<()> {
     });
     let server = server.map_err(about(format!("cannot listen on {address}")))?;
     println!("listening on {}", server.local_addr());
-    let asked = spawn(move || (shutdown.wait(), shutdown)); // kept: a second signal ends it at once
-    server.serve_until(&asked, GRACE).map(drop)
+    server.serve_until(shutdown.event(), GRACE).map(drop)
 }
 
 /// One client's connection.

@@ -16,9 +16,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use greenloop::Runtime;
 use greenloop::net::{StreamServer, TcpStream};
 use greenloop::signal::{SIGINT, SIGTERM, Shutdown};
-use greenloop::{Runtime, spawn};
 
 /// How long connections may go on once the server is to end.
 const GRACE: Duration = Duration::from_secs(5);
@@ -56,8 +56,7 @@ fn serve(args: &Args) -> io::Result<()> {
         io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
     })?;
     println!("listening on {}", server.local_addr());
-    let asked = spawn(move || (shutdown.wait(), shutdown)); // kept: a second signal ends it at once
-    server.serve_until(&asked, GRACE).map(drop)
+    server.serve_until(shutdown.event(), GRACE).map(drop)
 }
 
 /// Echoes until the client has said all; an error (say, a reset) ends this connection alone.

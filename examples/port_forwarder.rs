@@ -17,7 +17,6 @@ use std::time::Duration;
 use clap::{Parser, value_parser};
 use greenloop::net::{StreamServer, TcpStream};
 use greenloop::signal::{SIGINT, SIGTERM, Shutdown};
-use greenloop::spawn;
 
 /// How long connections may go on once the program is to end.
 const GRACE: Duration = Duration::from_secs(5);
@@ -59,8 +58,7 @@ fn serve(args: &Args) -> io::Result<()> {
     let server = server.bind(&args.listen, handler);
     let server = server.map_err(|error| naming(&args.listen, &error))?;
     println!("listening on {}", server.local_addr());
-    let asked = spawn(move || (shutdown.wait(), shutdown)); // kept: a second signal ends it at once
-    server.serve_until(&asked, GRACE).map(drop)
+    server.serve_until(shutdown.event(), GRACE).map(drop)
 }
 
 fn naming(address: &str, error: &io::Error) -> io::Error {

@@ -24,7 +24,7 @@ use clap::{Args, Parser, value_parser};
 use greenloop::net::{StreamServer, TcpStream, wait_readable};
 use greenloop::process::{Child, Command, Stdio};
 use greenloop::signal::{SIGINT, SIGTERM, Shutdown};
-use greenloop::{scope, spawn, timeout};
+use greenloop::{scope, timeout};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use serde::{Deserialize, Serialize};
 
@@ -118,8 +118,7 @@ fn serve(rules: Rules) -> io::Result<ExitCode> {
     });
     let server = server.map_err(named)?;
     println!("listening on {}", server.local_addr());
-    let asked = spawn(move || (shutdown.wait(), shutdown)); // kept: a second signal ends it at once
-    server.serve_until(&asked, GRACE)?;
+    server.serve_until(shutdown.event(), GRACE)?;
     Ok(ExitCode::SUCCESS)
 }
 

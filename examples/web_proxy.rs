@@ -75,9 +75,8 @@ fn serve(args: Args) -> Result<(), String> {
         })
         .map_err(|error| format!("cannot listen on {}: {error}", args.address))?;
     println!("listening on {}", server.local_addr());
-    let started = server.start().and_then(|()| shutdown.wait());
-    started.map_err(|error| format!("cannot serve: {error}"))?;
-    if !server.stop(args.drain_timeout) {
+    let drained = server.serve_until(shutdown.event(), args.drain_timeout);
+    if !drained.map_err(|error| format!("cannot serve: {error}"))? {
         eprintln!("web_proxy: some conversations did not end in time");
     }
     Ok(())

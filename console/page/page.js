@@ -19,6 +19,7 @@ const samples = []; // [{index: live}]
 const opened = new Set(); // ids of the tree's open ones
 let view = 'threads';
 let story = null; // {id, last}
+let counted = null; // {time, workers: {index: numbers}}
 let token = takeToken();
 
 /** Takes the token out of the address, which is seen by others, and keeps it for this tab. */
@@ -68,7 +69,7 @@ const counts = (of) => Object.entries(of).map(([word, count]) => `${count} ${wor
 const title = (row) => `green thread ${row.id}${row.name == null ? '' : ` '${row.name}'`}`;
 const what = (row) => row.wait ?? row.state;
 
-function showSummary(it) {
+async function showSummary(it) {
   at('numbers').textContent = `process ${it.process}: ${it.green_threads} green threads `
     + `(${counts(it.states)}) on ${it.workers.length} workers; `
     + `looked in ${(it.took * 1000).toFixed(0)} ms`;
@@ -77,6 +78,28 @@ function showSummary(it) {
   samples.push(Object.fromEntries(it.workers.map((worker) => [worker.index, worker.live])));
   if (samples.length > SAMPLES) samples.shift();
   if (view === 'workers') showWorkers(it.workers);
+  await showDeadlocks(it.deadlocks.present);
+}
+
+/** Those that last, above everything; left alone while they are the same. */
+async function showDeadlocks(present) {
+  const { deadlocks } = present ? await ask('deadlocks') : { deadlocks: [] };
+  const lasting = deadlocks.filter((it) => it.present);
+  const key = lasting.map((it) => it.number).join();
+  if (at('deadlocks').dataset.key === key) return;
+  at('deadlocks').dataset.key = key;
+  at('deadlocks').hidden = lasting.length === 0;
+  at('deadlocks').replaceChildren(...lasting.flatMap((it) => [
+    make('h2', deadlockTitle(it)), make('ol', it.members.map(member)),
+  ]));
+}
+
+const deadlockTitle = (it) => it.count === 1 ? 'Deadlock: a green thread waits for itself'
+  : `Deadlock: ${it.count} green threads wait for each other`;
+
+function member(it) {
+  const words = `${title(it)} (spawned at ${it.place}): ${it.wait}`;
+  return make('li', words, { 'data-open': it.id });
 }
 
 /** Adds the words that a choice does not offer yet. */
@@ -124,7 +147,7 @@ function line(row) {
     make('td', row.id, { class: 'number' }),
     make('td', row.name),
     make('td', row.state, { class: row.state }),
-    make('td', row.wait),
+    make('td', row.wait, row.deadlocked ? { class: 'deadlocked' } : {}),
     make('td', seconds(row.since), { class: 'number' }),
     make('td', row.home, { class: 'number' }),
     make('td', row.place),
@@ -154,7 +177,8 @@ async function branch(parent) {
     const mark = make('button', sign, { type: 'button', 'data-branch': row.id });
     const below = row.children ? ` (${row.children} below)` : '';
     const words = `${title(row)}: ${what(row)}; spawned at ${row.place}${below}`;
-    const text = make('span', words, { 'data-open': row.id, class: row.state });
+    const look = row.deadlocked ? 'deadlocked' : row.state;
+    const text = make('span', words, { 'data-open': row.id, class: look });
     return make('li', isOpen && row.children ? [mark, text, await branch(row.id)] : [mark, text]);
   }));
   if (it.matching > LIMIT) leaves.push(make('li', `… and ${it.matching - LIMIT} more`));
@@ -162,7 +186,8 @@ async function branch(parent) {
 }
 
 async function showWaits() {
-  const { total, things } = await ask('waits');
+  const [{ total, things }, reports] = await Promise.all([ask('waits'), ask('deadlocks')]);
+  at('reports').replaceChildren(...reports.deadlocks.map(report));
   const ROW = 22;
   const shown = [];
   let y = 8;
@@ -170,33 +195,96 @@ async function showWaits() {
     const names = thing.first.slice(0, 6);
     const height = Math.max(1, names.length + (thing.waiters > names.length ? 1 : 0)) * ROW;
     const middle = y + height / 2;
-    names.forEach((one, nth) => shown.push(...edge(y + nth * ROW, middle, title(one), one.id)));
+    names.forEach((one, nth) => shown.push(...edge(y + nth * ROW, middle, title(one), one)));
     if (thing.waiters > names.length) {
       const more = `and ${thing.waiters - names.length} more`;
-      shown.push(...edge(y + names.length * ROW, middle, more, null));
+      shown.push(...edge(y + names.length * ROW, middle, more, {}));
     }
     const name = thing.target == null ? thing.text : `the end of ${title(thing.target)}`;
-    shown.push(...node(370, middle - 9, 380, name, thing.target?.id));
+    const marks = { id: thing.target?.id, deadlocked: thing.deadlocked };
+    shown.push(...node(370, middle - 9, 522, name, marks));
     y += height + 10;
   }
   const more = total > things.length ? `… and ${total - things.length} more` : '';
   const rest = total === 0 ? 'Nobody waits for anybody.' : more;
   shown.push(draw('text', { x: 8, y: y + 12 }, rest));
-  at('graph').setAttribute('viewBox', `0 0 760 ${y + 24}`);
+  at('graph').setAttribute('viewBox', `0 0 900 ${y + 24}`);
   at('graph').replaceChildren(...shown);
 }
 
-function edge(y, middle, text, id) {
-  const path = `M 250 ${y + 9} C 310 ${y + 9}, 310 ${middle}, 370 ${middle}`;
-  return [draw('path', { d: path }), ...node(8, y, 242, text.slice(0, 44), id)];
+function report(it) {
+  const when = `${deadlockTitle(it)}, found ${it.ago.toFixed(0)} s ago`;
+  const head = make('span', it.present ? when : `${when}, has ended`);
+  return make('li', [head, make('ol', it.members.map(member))]);
 }
 
-function node(x, y, width, text, id) {
-  const link = id == null ? {} : { 'data-open': id };
+function edge(y, middle, text, one) {
+  const path = `M 250 ${y + 9} C 310 ${y + 9}, 310 ${middle}, 370 ${middle}`;
+  const mark = one.deadlocked ? { class: 'deadlocked' } : {};
+  return [draw('path', { d: path, ...mark }), ...node(8, y, 242, text.slice(0, 44), one)];
+}
+
+function node(x, y, width, text, one) {
+  const link = one.id == null ? {} : { 'data-open': one.id };
+  if (one.deadlocked) link.class = 'deadlocked';
   return [
     draw('rect', { x, y, width, height: 18, rx: 3, ...link }),
     draw('text', { x: x + 5, y: y + 13, ...link }, text),
   ];
+}
+
+async function showMetrics() {
+  const it = await ask('metrics');
+  const now = { time: performance.now() / 1000, workers: {} };
+  const line = (name, numbers) => {
+    now.workers[name] = numbers;
+    return numbersLine(name, numbers, counted?.workers[name], now.time - counted?.time);
+  };
+  const lines = it.workers.map((one) => line(`${one.hub ? 'hub' : 'worker'} ${one.index}`, one));
+  at('metrics').querySelector('tbody').replaceChildren(...lines, line('all', it.total));
+  counted = now;
+  at('metrics').querySelector('dl').replaceChildren(...definitions([
+    ['green threads', `${it.live} live, of which ${it.full} full`],
+    ['free stacks', `${it.stacks_hot} hot, ${it.stacks_cold} cold`],
+    ['blocking pool', `${it.blocking_threads} threads, of which ${it.blocking_idle} idle; `
+      + `${it.blocking_queued} jobs wait`],
+    ['offences', `${it.offences}, as the monitor has seen`],
+  ]));
+  showLatency(it.total.latency);
+}
+
+function numbersLine(name, it, before, passed) {
+  const [busy, idle] = ['busy', 'idle'].map((key) => it[key] - (before?.[key] ?? 0));
+  const rate = before && passed > 0 ? ((it.switches - before.switches) / passed).toFixed(0) : '';
+  const share = busy + idle > 0 ? `${(100 * busy / (busy + idle)).toFixed(0)} %` : '';
+  const { started, steals, woken, polls, live, queued, unstarted, timers, latency } = it;
+  const cells = [
+    share, rate, started, steals, woken, polls, live, queued, unstarted, timers,
+    duration(latency.p50), duration(latency.p99),
+  ];
+  const numbers = cells.map((cell) => make('td', cell, { class: 'number' }));
+  return make('tr', [make('td', name), ...numbers]);
+}
+
+function duration(value) {
+  if (value == null) return '';
+  if (value < 1e-3) return `${(value * 1e6).toFixed(0)} µs`;
+  return value < 1 ? `${(value * 1e3).toFixed(0)} ms` : `${value.toFixed(1)} s`;
+}
+
+/** A bar for each bucket, of which each is twice as wide as the one before. */
+function showLatency({ buckets, count }) {
+  const most = Math.max(1, ...buckets.map(([, samples]) => samples));
+  const width = 600 / buckets.length;
+  const bars = buckets.flatMap(([bound, samples], nth) => {
+    const height = 120 * samples / most;
+    const upTo = bound == null ? 'more' : `≤ ${duration(bound)}`;
+    const place = { x: nth * width + 2, y: 140 - height, width: width - 4, height };
+    const told = draw('title', {}, `${upTo}: ${samples}`);
+    const bar = draw('rect', { ...place, class: 'bar' }, [told]);
+    return nth % 3 ? [bar] : [bar, draw('text', { x: nth * width + 2, y: 154 }, upTo)];
+  });
+  at('latency').replaceChildren(...bars, draw('text', { x: 4, y: 12 }, `${count} samples`));
 }
 
 async function showSites() {
@@ -277,12 +365,15 @@ function facts(it) {
     ['is joined by', it.joiners.length ? join(it.joiners.map((id) => link(id))) : null],
     ['stack', row.stack_used && `${size(row.stack_used)} of ${size(row.stack_reserved)}`],
   ];
-  const known = lines.filter(([, value]) => value != null && value !== '');
-  return known.flatMap(([name, value]) => [make('dt', name), make('dd', value)]);
+  return definitions(lines.filter(([, value]) => value != null && value !== ''));
 }
 
+const definitions = (lines) =>
+  lines.flatMap(([name, value]) => [make('dt', name), make('dd', value)]);
+
 const views = {
-  threads: showThreads, tree: showTree, workers: null, waits: showWaits, sites: showSites,
+  threads: showThreads, tree: showTree, workers: null, metrics: showMetrics, waits: showWaits,
+  sites: showSites,
 };
 
 function choose(next) {

@@ -29,6 +29,13 @@ impl Answer {
         Answer::new("200 OK", "text/plain; charset=utf-8", body.into())
     }
 
+    /// What Prometheus asks for.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn open_metrics(body: String) -> Answer {
+        let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        Answer::new("200 OK", content_type, body.into())
+    }
+
     pub(crate) fn json_text(body: String) -> Answer {
         Answer::new("200 OK", "application/json", body.into())
     }

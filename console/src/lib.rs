@@ -2,8 +2,8 @@
 //!
 //! One line in `main`, and <http://127.0.0.1:6060/> shows the live tree of green threads with
 //! filter and sort, the story and the backtrace of each, the workers over time, who waits for whom,
-//! the places that spawn most, and how much stack they use. `greenloop-top` shows the same in a
-//! terminal.
+//! the places that spawn most, how much stack they use, what the workers do in numbers, and at the
+//! top of all who waits for each other for ever. `greenloop-top` shows the same in a terminal.
 //!
 //! ```
 //! let console = greenloop::inspect::serve("127.0.0.1:0")?;
@@ -12,7 +12,8 @@
 //! ```
 //!
 //! It runs on green threads of the program itself; to look around it takes an OS thread for a
-//! moment, so that no worker is held up. Nothing is measured or kept while nobody asks. A program
+//! moment, so that no worker is held up. Nothing is measured or kept while nobody asks, but for the
+//! last 100 deadlocks since it was served. A program
 //! whose workers are all held by code that never waits can't answer: there is
 //! [`on_signal`](greenloop_runtime::inspect::on_signal) for that, and the debugger.
 //!
@@ -35,15 +36,26 @@
 //! makes no sense, is an error 400 that says so in plain text.
 //!
 //! * `/api/summary`: `green_threads`, how many; `states`, `kinds`, `waits`, how many of each;
-//!   `workers`, as in a dump; `took`, how long the look took; `process`, its id.
+//!   `workers`, as in a dump; `took`, how long the look took; `process`, its id; `deadlocks`, how
+//!   many are `present`, and how many were `reported`.
 //! * `/api/threads`, with the parameters below: `total` and `matching`, how many; `rows`, one page
 //!   of them.
 //! * `/api/thread?id=ID`, and perhaps `&backtrace=1`: `row`; `ancestors`, those that spawned it,
 //!   nearest first; `joiners`, ids of those that wait for its end; `backtrace`, as text; `note`,
-//!   why there is none: with more than 20,000 green threads it is not taken.
-//! * `/api/waits`, perhaps with `limit`: `total`, how many things are waited for; `things`, those
-//!   with most waiters: `for`, `text`, `target` (the green thread that is joined), `waiters` (how
-//!   many), `first` (twenty of them, each with `id` and `name`).
+//!   why there is none.
+//! * `/api/waits`, perhaps with `limit`: `total`, how many things are waited for; `things`, first
+//!   those of a deadlock, then those with most waiters: `for`, `text`, `target` (the green thread
+//!   that is joined), `waiters` (how many), `first` (twenty of them, each with `id`, `name` and
+//!   `deadlocked`), `deadlocked`.
+//! * `/api/deadlocks`, perhaps with `limit`: `reported`, how many since the page was served;
+//!   `deadlocks`, those that last, then the newest: `number`, `ago`, `present` (does it last?),
+//!   `count`, and `members` (200 of them): `id`, `name`, `place`, `wait`, `for`, `holder` (of the
+//!   lock, with `id` and `name`). Each waits for the next one, the last one for the first.
+//! * `/api/metrics`: the fields of [`Metrics`](greenloop_runtime::inspect::Metrics), with the sums
+//!   over all workers as `total`; of each `latency` the `count`, `sum`, `p50`, `p99` and `buckets`,
+//!   pairs of an upper bound (`null`: none) and a count.
+//! * `/metrics`: the same as text for Prometheus, with the feature `metrics`. A scraper that names
+//!   the host has to be allowed to, and to send the token, if there is one.
 //! * `/api/sites`, perhaps with `limit`: `total`; `sites`, the places that spawned most: `place`,
 //!   `count`, `states`, and `measured`, `high_water` and `reserved` by
 //!   [`stacks`](greenloop_runtime::inspect::stacks).
@@ -51,8 +63,8 @@
 //!   [`to_json`](greenloop_runtime::inspect::Dump::to_json), and as text.
 //!
 //! A row has `id`, `name`, `kind`, `state`, `wait` (in words), `for` (one word), `since`, `home`,
-//! `place`, `spawner`, `children` (how many), `stack_used` and `stack_reserved`. `/api/threads`
-//! takes:
+//! `place`, `spawner`, `children` (how many), `stack_used`, `stack_reserved` and `deadlocked`.
+//! `/api/threads` takes:
 //!
 //! | parameter | chooses |
 //! |---|---|
@@ -67,8 +79,10 @@
 mod answer;
 mod connection;
 mod console;
+mod deadlocks;
 mod gate;
 mod list;
+mod metrics;
 mod query;
 mod request;
 mod routes;

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::thread;
 
 use greenloop_runtime::sync::mpsc;
+use serde_json::Value;
 
 use crate::answer::Answer;
 use crate::gate::Gate;
 use crate::list::List;
+use crate::query::Query;
 use crate::request::Request;
 use crate::snapshot::{Snapshot, Snapshots};
-use crate::{sites, story, summary, waits};
+use crate::{deadlocks, metrics, sites, story, summary, waits};
 
 const HTML: &str = include_str!("../page/index.html");
 const SCRIPT: &str = include_str!("../page/page.js");
@@ -45,30 +47,16 @@ impl Routes {
     }
 
     fn look(&self, request: Request) -> Result<Answer, Answer> {
-        let mut query = request.query;
+        let query = request.query;
         match request.path.as_str() {
             "/api/summary" => self.seen(query.end(), |it, ()| Answer::json(&summary::of(it))),
             "/api/threads" => self.seen(List::parse(query), |it, list| list.answer(it)),
-            "/api/thread" => {
-                let (id, wanted) = (query.take_as("id")?, query.take_as::<u8>("backtrace")?);
-                query.end()?;
-                let id: u64 = id.ok_or_else(|| Answer::bad_request("the parameter `id` lacks"))?;
-                self.seen(Ok(()), move |it, ()| {
-                    story::answer(it, id, wanted == Some(1))
-                })
-            }
-            "/api/waits" => {
-                let limit = query.take_as("limit")?;
-                self.seen(query.end(), move |it, ()| {
-                    Answer::json(&waits::of(it, limit))
-                })
-            }
-            "/api/sites" => {
-                let limit = query.take_as("limit")?;
-                self.seen(query.end(), move |it, ()| {
-                    Answer::json(&sites::of(it, limit))
-                })
-            }
+            "/api/thread" => self.story(query),
+            "/api/waits" => self.some(query, waits::of),
+            "/api/deadlocks" => self.some(query, deadlocks::of),
+            "/api/sites" => self.some(query, sites::of),
+            "/api/metrics" => counted(query, metrics::answer),
+            "/metrics" => counted(query, metrics::prometheus),
             "/api/dump.json" => {
                 self.seen(query.end(), |it, ()| Answer::json_text(it.dump.to_json()))
             }
@@ -77,10 +65,26 @@ impl Routes {
         }
     }
 
+    fn story(&self, mut query: Query) -> Result<Answer, Answer> {
+        let (id, wanted) = (query.take_as("id")?, query.take_as::<u8>("backtrace")?);
+        query.end()?;
+        let id: u64 = id.ok_or_else(|| Answer::bad_request("the parameter `id` lacks"))?;
+        self.seen(Ok(()), move |it, ()| {
+            story::answer(it, id, wanted == Some(1))
+        })
+    }
+
+    /// So many of something.
+    fn some(
+        &self,
+        mut query: Query,
+        of: fn(&Snapshot, Option<usize>) -> Value,
+    ) -> Result<Answer, Answer> {
+        let limit = query.take_as("limit")?;
+        self.seen(query.end(), move |it, ()| Answer::json(&of(it, limit)))
+    }
+
     /// Looks around, and answers by what is seen.
-    ///
-    /// On an OS thread: it takes time by the number of green threads, for which no worker is to be
-    /// held up, and the blocking pool may be what is stuck.
     fn seen<T: Send + 'static>(
         &self,
         asked: Result<T, Answer>,
@@ -88,8 +92,7 @@ impl Routes {
     ) -> Result<Answer, Answer> {
         let asked = asked?;
         let snapshots = Arc::clone(&self.snapshots);
-        let done = aside(move || answer(&snapshots.fresh(), asked));
-        done.map_err(|error| Answer::failed(&error.to_string()))
+        aside(move || answer(&snapshots.fresh(), asked))
     }
 }
 
@@ -102,13 +105,24 @@ fn part(path: &str) -> Option<Answer> {
     }
 }
 
+/// Answers by counts, for which nobody is looked at.
+fn counted(query: Query, answer: fn() -> Answer) -> Result<Answer, Answer> {
+    query.end()?;
+    aside(answer)
+}
+
 /// Runs `f` on an OS thread of its own, and waits.
-fn aside<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+///
+/// It takes time by the number of green threads, for which no worker is to be held up, and the
+/// blocking pool may be what is stuck.
+fn aside(f: impl FnOnce() -> Answer + Send + 'static) -> Result<Answer, Answer> {
     let (sender, receiver) = mpsc::channel();
     let thread = thread::Builder::new().name("greenloop-look".into());
     // A send fails if the connection has been killed meanwhile.
-    thread.spawn(move || drop(sender.send(f())))?;
-    receiver
-        .recv()
-        .map_err(|_| io::Error::other("the look has panicked"))
+    let started = thread.spawn(move || drop(sender.send(f())));
+    let done = started.and_then(|_| {
+        let answer = receiver.recv();
+        answer.map_err(|_| io::Error::other("the look has panicked"))
+    });
+    done.map_err(|error| Answer::failed(&error.to_string()))
 }

@@ -24,6 +24,7 @@ pub(crate) struct Row<'a> {
     children: usize,
     stack_used: Option<usize>,
     stack_reserved: usize,
+    deadlocked: bool,
 }
 
 impl<'a> Row<'a> {
@@ -42,6 +43,7 @@ impl<'a> Row<'a> {
             children: snapshot.children(it.id()),
             stack_used: it.stack_used(),
             stack_reserved: it.stack_reserved(),
+            deadlocked: snapshot.deadlocked.contains(&it.id()),
         }
     }
 }

@@ -1,11 +1,13 @@
 //! `Snapshot`: a dump, and what several answers need of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use greenloop_runtime::inspect::{self, Dump, GreenThread};
 use greenloop_runtime::sync::Mutex;
+
+use crate::deadlocks;
 
 /// For so long a dump answers further questions, if it is still in use.
 const FRESH: Duration = Duration::from_millis(100);
@@ -16,6 +18,8 @@ pub(crate) struct Snapshot {
     pub(crate) dump: Dump,
     /// All ids, each with its place in the dump, and the number of living ones that it has spawned.
     known: HashMap<u64, (usize, usize)>,
+    /// The ids of those that wait for each other for ever.
+    pub(crate) deadlocked: HashSet<u64>,
     pub(crate) took: Duration,
     taken: Instant,
 }
@@ -52,13 +56,20 @@ impl Snapshot {
                 .and_modify(|(_, children)| *children += 1);
         }
         let taken = Instant::now();
-        let took = taken - start;
-        Snapshot {
+        let mut snapshot = Snapshot {
             dump,
             known,
-            took,
+            deadlocked: HashSet::new(),
+            took: taken - start,
             taken,
-        }
+        };
+        snapshot.deadlocked = deadlocks::members(&snapshot);
+        snapshot
+    }
+
+    /// When the look began.
+    pub(crate) fn begun(&self) -> Instant {
+        self.taken - self.took
     }
 
     pub(crate) fn find(&self, id: u64) -> Option<&GreenThread> {

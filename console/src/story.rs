@@ -8,8 +8,6 @@ use crate::row::Row;
 use crate::snapshot::Snapshot;
 use crate::waits;
 
-/// A backtrace of one takes those of all, some 10 µs each: with more than these there is none.
-const MOST: usize = 20_000;
 /// Spawners that are named.
 const ANCESTORS: usize = 20;
 
@@ -17,7 +15,7 @@ pub(crate) fn answer(snapshot: &Snapshot, id: u64, wants_backtrace: bool) -> Ans
     let Some(it) = snapshot.find(id) else {
         return Answer::not_found(&format!("green thread {id} has ended, or never was"));
     };
-    let (backtrace, note) = match wants_backtrace.then(|| backtrace(snapshot, it)) {
+    let (backtrace, note) = match wants_backtrace.then(|| backtrace(it)) {
         Some(Ok(backtrace)) => (Some(backtrace), None),
         Some(Err(note)) => (None, Some(note)),
         None => (None, None),
@@ -44,21 +42,14 @@ fn ancestors(snapshot: &Snapshot, it: &GreenThread) -> Vec<Value> {
 }
 
 /// The backtrace, or why there is none.
-fn backtrace(snapshot: &Snapshot, it: &GreenThread) -> Result<String, String> {
+fn backtrace(it: &GreenThread) -> Result<String, String> {
     match it.state() {
         State::Unstarted => return Err("it has not started".into()),
         State::Running => return Err("it runs: only one that waits can be looked at".into()),
         _ => {}
     }
-    if snapshot.dump.len() > MOST {
-        return Err(format!("no backtraces with more than {MOST} green threads"));
-    }
-    let dump = inspect::dump_with(Options::new().backtraces(true));
-    match dump
-        .iter()
-        .find(|other| other.id() == it.id())
-        .map(GreenThread::backtrace)
-    {
+    let dump = inspect::dump_with(Options::new().backtraces(true).only(it.id()));
+    match dump.iter().next().map(GreenThread::backtrace) {
         Some(Backtrace::Taken(backtrace)) => Ok(backtrace.to_string()),
         Some(Backtrace::NoRoom) => Err("too little of its stack is left".into()),
         Some(_) => Err("its worker did not answer, or it ran meanwhile".into()),

@@ -6,6 +6,7 @@ use std::process;
 use greenloop_runtime::inspect::{GreenThread, Worker};
 use serde_json::{Value, json};
 
+use crate::deadlocks;
 use crate::row::word;
 use crate::snapshot::Snapshot;
 
@@ -18,6 +19,7 @@ pub(crate) fn of(snapshot: &Snapshot) -> Value {
         "kinds": count(dump.iter().map(|it| it.kind().to_string())),
         "waits": count(waits.map(|it| word(it).into_owned())),
         "workers": dump.workers().iter().map(worker).collect::<Vec<_>>(),
+        "deadlocks": deadlocks::count(snapshot),
         "took": snapshot.took.as_secs_f64(),
         "process": process::id(),
     })

@@ -1,5 +1,6 @@
 //! Who waits for whom: the things that are waited for, each with its waiters.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use greenloop_runtime::inspect::{GreenThread, Thing, Wait};
@@ -26,8 +27,9 @@ struct Waiters<'a> {
     wait: &'a Wait,
     target: Target,
     count: usize,
-    /// Some of them.
+    /// Some of them; those of a deadlock first.
     first: Vec<&'a GreenThread>,
+    is_deadlocked: bool,
 }
 
 pub(crate) fn of(snapshot: &Snapshot, limit: Option<usize>) -> Value {
@@ -41,12 +43,14 @@ pub(crate) fn of(snapshot: &Snapshot, limit: Option<usize>) -> Value {
             target,
             count: 0,
             first: Vec::new(),
+            is_deadlocked: false,
         };
-        groups.entry(target).or_insert(none).push(it);
+        let is_deadlocked = snapshot.deadlocked.contains(&it.id());
+        groups.entry(target).or_insert(none).push(it, is_deadlocked);
     }
     let total = groups.len();
     let mut groups: Vec<Waiters<'_>> = groups.into_values().collect();
-    groups.sort_by_key(|it| (std::cmp::Reverse(it.count), it.first[0].id()));
+    groups.sort_by_key(|it| (!it.is_deadlocked, Reverse(it.count), it.first[0].id()));
     groups.truncate(limit.unwrap_or(LIMIT).min(MOST));
     let things: Vec<Value> = groups.iter().map(|it| it.to_json(snapshot)).collect();
     json!({ "total": total, "things": things })
@@ -68,9 +72,13 @@ fn target(wait: &Wait) -> Option<Target> {
 }
 
 impl<'a> Waiters<'a> {
-    fn push(&mut self, it: &'a GreenThread) {
+    fn push(&mut self, it: &'a GreenThread, is_deadlocked: bool) {
         self.count += 1;
-        if self.first.len() < NAMED {
+        self.is_deadlocked |= is_deadlocked;
+        if is_deadlocked {
+            self.first.insert(0, it);
+            self.first.truncate(NAMED);
+        } else if self.first.len() < NAMED {
             self.first.push(it);
         }
     }
@@ -85,9 +93,15 @@ impl<'a> Waiters<'a> {
             "text": self.wait.to_string(),
             "target": joined,
             "waiters": self.count,
-            "first": self.first.iter().map(|it| who(it)).collect::<Vec<_>>(),
+            "first": self.first.iter().map(|it| waiter(it, snapshot)).collect::<Vec<_>>(),
+            "deadlocked": self.is_deadlocked,
         })
     }
+}
+
+fn waiter(it: &GreenThread, snapshot: &Snapshot) -> Value {
+    let is_deadlocked = snapshot.deadlocked.contains(&it.id());
+    json!({ "id": it.id(), "name": it.name(), "deadlocked": is_deadlocked })
 }
 
 fn who(it: &GreenThread) -> Value {

@@ -37,7 +37,8 @@ pub(crate) fn serve(address: &str, clients: usize, longest: usize) -> io::Result
     let room = chat.room.clone();
     crate::announce_typed(room.clone());
     spawn(move || chat.serve());
-    crate::end_of(&shutdown, &room)
+    crate::end_of(&shutdown, &room);
+    Ok(())
 }
 
 struct Chat {

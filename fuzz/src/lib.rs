@@ -2,24 +2,12 @@
 #![cfg(test)]
 
 #[allow(dead_code, reason = "the programs use all of it")]
-#[path = "../../examples/common/http_server/chunked.rs"]
-mod chunked;
-#[allow(dead_code)]
 #[path = "../../examples/common/frame.rs"]
 mod frame;
-#[allow(dead_code)]
-#[path = "../../examples/common/http_server/head.rs"]
-mod head;
-#[allow(dead_code)]
-#[path = "../../examples/common/http_server/limits.rs"]
-mod limits;
-#[allow(dead_code)]
-#[path = "../../examples/common/http_server/request.rs"]
-mod request;
+#[allow(dead_code, reason = "http_server uses all of it")]
+#[path = "../../examples/common/http_parts/mod.rs"]
+mod parts;
 mod spelling;
-#[allow(dead_code)]
-#[path = "../../examples/common/http_server/status.rs"]
-mod status;
 
 mod chunks;
 mod frames;
@@ -27,6 +15,8 @@ mod heads;
 mod terms;
 
 use std::time::Duration;
+
+use parts::{chunked, head, limits, request, status};
 
 /// Each target's, where nothing but chance leads it.
 const TIME: Duration = Duration::from_secs(8);

@@ -20,7 +20,8 @@ pub(crate) fn prepare() -> Result<(), PatchError> {
         arrives(name)?;
     }
     // Only now: a full green thread relies on the symbols.
-    foreign::offer(take_block);
+    // SAFETY: `block::take` gives out a block that is in the pool, or new, and takes it out of it.
+    unsafe { foreign::offer(take_block) };
     probe::run()?;
     end_in_forked_children()
 }

@@ -48,7 +48,8 @@ impl Inherited {
     ///
     /// `LISTEN_FDS` and `LISTEN_PID` are removed from the environment, so that no child takes the
     /// descriptors for its own. Call it early in `main`: another thread that reads the environment
-    /// by C's `getenv` at the same moment would be in danger.
+    /// by C's `getenv` at the same moment would be in danger. `LISTEN_FDNAMES` stays, which says
+    /// nothing without them: who hands sockets over to a child sets or removes it for that child.
     ///
     /// # Errors
     ///

@@ -57,6 +57,7 @@ mod incoming;
 mod inherited;
 mod listener;
 mod listening;
+mod offload;
 mod options;
 mod poll;
 mod race;

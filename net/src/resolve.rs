@@ -4,13 +4,12 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::panic::resume_unwind;
 use std::vec;
 
-use greenloop_runtime::cast::{host_and_port, on_green_thread};
-use greenloop_runtime::spawn_blocking;
+use greenloop_runtime::cast::host_and_port;
 
 use crate::deadline::Deadline;
+use crate::offload::offload;
 
 /// Looks up a host, and returns its addresses, in the order of the system's preference.
 ///
@@ -87,16 +86,7 @@ fn host_to_look_up(text: &str, port: Option<u16>) -> Option<(&str, u16)> {
 }
 
 fn lookup(host: String, port: u16, deadline: Deadline) -> io::Result<vec::IntoIter<SocketAddr>> {
-    let look_up = move || (host.as_str(), port).to_socket_addrs();
-    if !on_green_thread() {
-        return look_up(); // a job of the pool that waited for another one could wait for ever
-    }
-    let job = spawn_blocking(look_up);
-    match deadline.left()? {
-        None => job.join(),
-        Some(left) => job.join_timeout(left).map_err(|_| Deadline::error())?,
-    }
-    .unwrap_or_else(|panic| resume_unwind(panic))
+    offload(deadline, move || (host.as_str(), port).to_socket_addrs())?
 }
 
 fn first_success<T>(

@@ -107,6 +107,22 @@ impl<T: StdSocket> Socket<T> {
         }
     }
 
+    /// Calls `op` as [`receive`](Socket::receive) does, but waits whatever the user chose.
+    pub(crate) fn receive_patiently<R: Default>(
+        &self,
+        op: impl FnMut(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.source.read(None, or_end(op))
+    }
+
+    /// Calls `op` as [`receive`](Socket::receive) does, but never waits, whatever the user chose.
+    pub(crate) fn try_receive<R: Default>(
+        &self,
+        op: impl FnMut(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        or_end(op)(self.as_std())
+    }
+
     /// Calls `op`, again whenever the socket is writable if it would block.
     pub(crate) fn transmit<R>(&self, mut op: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
         match self.options.get() {
@@ -143,19 +159,26 @@ impl<T: StdSocket> fmt::Debug for Socket<T> {
 
 /// Has `op` return nothing, as a call that blocks does, from a datagram socket that has been shut
 /// down: with `MSG_DONTWAIT`, Linux goes on to say that it would block, and no event ever follows.
+/// What came before the end is received first.
 fn or_end<T: StdSocket, R: Default>(
     mut op: impl FnMut(&T) -> io::Result<R>,
 ) -> impl FnMut(&T) -> io::Result<R> {
     move |socket| match op(socket) {
-        Err(error) if T::HAS_DATAGRAMS && error.kind() == ErrorKind::WouldBlock => {
-            if is_shut_down(socket)? {
-                Ok(R::default())
-            } else {
-                Err(error)
+        Err(error) if T::HAS_DATAGRAMS && would_block(&error) => {
+            if !is_shut_down(socket)? {
+                return Err(error);
+            }
+            match op(socket) {
+                Err(error) if would_block(&error) => Ok(R::default()),
+                outcome => outcome,
             }
         }
         outcome => outcome,
     }
+}
+
+fn would_block(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::WouldBlock
 }
 
 fn is_shut_down(socket: &impl AsFd) -> io::Result<bool> {

@@ -8,6 +8,9 @@ use rustix::net::{RecvAncillaryBuffer, RecvFlags, SendAncillaryBuffer, SendFlags
 
 use crate::socket::{Socket, StdSocket};
 
+/// The length of a datagram, and where it came from.
+pub(crate) type Received = (usize, Option<SocketAddrAny>);
+
 impl<T: StdSocket> Socket<T> {
     pub(crate) fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.receive(|socket| recv(socket, buf, RecvFlags::empty()))
@@ -26,16 +29,19 @@ impl<T: StdSocket> Socket<T> {
     }
 
     /// Receives a datagram, or with `PEEK` looks at one, and says where it came from.
-    pub(crate) fn recv_from(
-        &self,
-        buf: &mut [u8],
-        flags: RecvFlags,
-    ) -> io::Result<(usize, Option<SocketAddrAny>)> {
-        self.receive(|socket| {
-            let flags = flags | RecvFlags::DONTWAIT;
-            let (len, _, from) = rustix::net::recvfrom(socket, &mut *buf, flags)?;
-            Ok((len, from))
-        })
+    pub(crate) fn recv_from(&self, buf: &mut [u8], flags: RecvFlags) -> io::Result<Received> {
+        self.receive(|socket| recv_from(socket, buf, flags))
+    }
+
+    /// Receives the next datagram, and waits for it in any mode; none is left if the socket has
+    /// been shut down.
+    pub(crate) fn next_datagram(&self, buf: &mut [u8]) -> io::Result<Option<Received>> {
+        self.receive_patiently(|socket| recv_from(socket, buf, RecvFlags::empty()).map(Some))
+    }
+
+    /// [`next_datagram`](Socket::next_datagram) without waiting: fails with `WouldBlock`.
+    pub(crate) fn try_next_datagram(&self, buf: &mut [u8]) -> io::Result<Option<Received>> {
+        self.try_receive(|socket| recv_from(socket, buf, RecvFlags::empty()).map(Some))
     }
 
     pub(crate) fn send(&self, buf: &[u8]) -> io::Result<usize> {
@@ -119,6 +125,12 @@ const MAX_SLICES: usize = 1024;
 
 fn recv<T: StdSocket>(socket: &T, buf: &mut [u8], flags: RecvFlags) -> io::Result<usize> {
     Ok(rustix::net::recv(socket, buf, flags | RecvFlags::DONTWAIT)?.0)
+}
+
+fn recv_from<T: StdSocket>(socket: &T, buf: &mut [u8], flags: RecvFlags) -> io::Result<Received> {
+    let flags = flags | RecvFlags::DONTWAIT;
+    let (len, _, from) = rustix::net::recvfrom(socket, buf, flags)?;
+    Ok((len, from))
 }
 
 fn recv_vectored<T: StdSocket>(socket: &T, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {

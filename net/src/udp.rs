@@ -598,7 +598,7 @@ impl UdpSocket {
 }
 
 /// Returns the sender's address, which is another kind of one only if the descriptor is.
-fn to_std(from: Option<SocketAddrAny>) -> io::Result<SocketAddr> {
+pub(crate) fn to_std(from: Option<SocketAddrAny>) -> io::Result<SocketAddr> {
     let addr = from.and_then(|from| SocketAddr::try_from(from).ok());
     addr.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "invalid argument"))
 }

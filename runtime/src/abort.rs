@@ -5,6 +5,7 @@
 //! handler, a destructor.
 
 use std::fmt::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A line in a fixed buffer; what does not fit is cut off.
 pub(crate) struct Line {
@@ -64,6 +65,14 @@ impl Drop for OnUnwind {
         if std::thread::panicking() {
             broken(format_args!("a panic in {}", self.0));
         }
+    }
+}
+
+/// Runs foreign code of which a panic ends here: the hook has reported it, and there is no one else
+/// to tell.
+pub(crate) fn contain(f: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+        forget(payload);
     }
 }
 

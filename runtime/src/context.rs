@@ -27,6 +27,8 @@ pub(crate) struct Context {
     pub(crate) hooks_off: Cell<u32>,
     /// The thread pointer of this OS thread itself, if it is a worker or hub.
     pointer: Cell<usize>,
+    /// An observer runs.
+    observing: Cell<bool>,
 }
 
 thread_local! {
@@ -158,6 +160,62 @@ impl HooksOff {
 impl Drop for HooksOff {
     fn drop(&mut self) {
         Self::change(self.0, -1);
+    }
+}
+
+/// Makes what runs on this OS thread its own code, and no green thread's, until the guard drops: it
+/// waits as OS threads do.
+pub(crate) fn apart<'a>() -> Apart<'a> {
+    let context = current();
+    Apart {
+        context,
+        green: context.and_then(|context| context.green.take()),
+        _hooks_off: hooks_off(),
+    }
+}
+
+/// See [`apart`].
+pub(crate) struct Apart<'a> {
+    context: Option<&'a Context>,
+    green: Option<NonNull<Header>>,
+    _hooks_off: HooksOff,
+}
+
+impl Drop for Apart<'_> {
+    fn drop(&mut self) {
+        if let Some(context) = self.context {
+            context.green.set(self.green);
+        }
+    }
+}
+
+/// Lets an observer run, [`apart`], until the guard drops; none while one does.
+pub(crate) fn observe<'a>() -> Option<Observing<'a>> {
+    if CURRENT.get().is_null() {
+        of_os_thread();
+    }
+    let context = current().expect("made just now");
+    let first = !context.observing.replace(true);
+    first.then(|| Observing {
+        context,
+        _apart: apart(),
+    })
+}
+
+/// Is the caller an observer?
+pub(crate) fn is_observing() -> bool {
+    current().is_some_and(|context| context.observing.get())
+}
+
+/// See [`observe`].
+pub(crate) struct Observing<'a> {
+    context: &'a Context,
+    _apart: Apart<'a>,
+}
+
+impl Drop for Observing<'_> {
+    fn drop(&mut self) {
+        self.context.observing.set(false);
     }
 }
 

@@ -45,8 +45,8 @@ pub(crate) struct Header {
     pub(crate) class: Cell<SizeClass>,
     /// It has just accepted a connection: its next spawn is placed by load.
     pub(crate) spread: Cell<bool>,
-    /// Its stack is measured. Only the home worker reads and writes it.
-    pub(crate) measured: Cell<bool>,
+    /// `MEASURED` and the like.
+    pub(crate) marks: Marks,
     /// A `Kind`, written before it starts and at its end.
     kind: AtomicU8,
     /// Where a switch to it will touch its stack; null while it has none.
@@ -62,12 +62,13 @@ pub(crate) struct Header {
     /// For what it waits, if it is parked, and since when: written by its home worker.
     wait: AtomicU64,
     since: AtomicU64,
+    /// Begins with its number, which a lock asks for.
+    pub(crate) label: UnsafeCell<Label>,
     pub(crate) body: Cell<Option<&'static BodyType>>,
     /// Who wants to hear of the end.
     pub(crate) end: Lock<End>,
     /// The id of the green thread that spawned it, or 0.
     pub(crate) spawner: Cell<u64>,
-    pub(crate) label: UnsafeCell<Label>,
     room: UnsafeCell<Room>,
 }
 
@@ -81,6 +82,36 @@ struct Room(MaybeUninit<[u8; ROOM]>);
 impl Linked for Header {
     fn link(&self) -> &AtomicPtr<Header> {
         &self.link
+    }
+}
+
+/// Its stack is measured.
+pub(crate) const MEASURED: u8 = 1;
+/// An observer was told that it waits.
+pub(crate) const TOLD_TO_WAIT: u8 = 2;
+/// An observer has spawned it.
+pub(crate) const UNOBSERVED: u8 = 4;
+
+/// Bits that its home worker keeps of a green thread, and before that its spawner.
+#[derive(Default)]
+pub(crate) struct Marks(Cell<u8>);
+
+impl Marks {
+    #[inline]
+    pub(crate) fn set(&self, mark: u8) {
+        self.0.set(self.0.get() | mark);
+    }
+
+    pub(crate) fn has(&self, mark: u8) -> bool {
+        self.0.get() & mark != 0
+    }
+
+    /// Was it set?
+    #[inline]
+    pub(crate) fn unset(&self, mark: u8) -> bool {
+        let marks = self.0.get();
+        self.0.set(marks & !mark);
+        marks & mark != 0
     }
 }
 
@@ -151,7 +182,7 @@ impl Header {
             shields: Cell::new(0),
             class: Cell::default(),
             spread: Cell::new(false),
-            measured: Cell::new(false),
+            marks: Marks::default(),
             kind: AtomicU8::new(Kind::Light as u8),
             stack_top: Cell::new(ptr::null()),
             stack_end: Cell::new(ptr::null()),
@@ -287,6 +318,7 @@ impl Header {
         self.interrupted.set(false);
         self.shields.set(0);
         self.spread.set(false);
+        self.marks.0.set(0);
         self.set_kind(Kind::Light);
         extra::free(self);
         // SAFETY: nobody else knows the slot.

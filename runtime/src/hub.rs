@@ -18,7 +18,7 @@ use crate::word::{BODY, FINISHED, OS_THREAD, UNSTARTED};
 use crate::worker::{Parts, Worker};
 use std::collections::HashSet;
 use std::fmt::Write;
-use std::panic::{Location, catch_unwind, resume_unwind};
+use std::panic::{Location, resume_unwind};
 use std::ptr::NonNull;
 use std::time::Duration;
 
@@ -265,10 +265,6 @@ fn report_the_living(hub: &Worker) {
     });
     for one in living {
         // A logger is foreign code: what it does wrong is not the hub's end.
-        let told =
-            catch_unwind(|| log::warn!("greenloop: the end of a `run` still waits for {one}"));
-        if let Err(payload) = told {
-            abort::forget(payload);
-        }
+        abort::contain(|| log::warn!("greenloop: the end of a `run` still waits for {one}"));
     }
 }

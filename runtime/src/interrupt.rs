@@ -101,8 +101,12 @@ pub(crate) fn is_due() -> bool {
     due && !std::thread::panicking()
 }
 
-/// When the next timeout that the caller is in runs out.
+/// When the next timeout that the caller is in runs out; never while it unwinds, as it takes no
+/// effect then.
 pub(crate) fn next_timeout() -> u64 {
+    if std::thread::panicking() {
+        return clock::NEVER;
+    }
     // SAFETY: slots live for ever, and whoever runs has one in use.
     let limit = unsafe { context::waiter().as_ref() }.limit.get();
     // SAFETY: `timeout` takes its limit out before its frame ends.

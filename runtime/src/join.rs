@@ -154,8 +154,9 @@ impl<T> JoinHandle<T> {
 
     /// Has `f` run once the green thread has ended, however it ends; soon, if it has ended already.
     ///
-    /// All of them run in order, on a green thread of their own; one that panics stops no other. One
-    /// that is linked after the end has a green thread to itself.
+    /// All of them run in order, on a green thread of their own; one that panics stops no other.
+    /// One that is linked after the end has a green thread to itself. At the end of a
+    /// [`run`](crate::run), which takes no new ones, a thread of the blocking pool runs them.
     ///
     /// # Examples
     ///
@@ -179,12 +180,12 @@ impl<T> JoinHandle<T> {
         if context::waiter() == self.header {
             panic!("{:?} waits for its own end", self.thread());
         }
+        if deadline == NEVER {
+            suspicion::raise_by_joiner(header);
+        }
         let end = header.end.lock();
         if !header.word.watch() {
             return true;
-        }
-        if deadline == NEVER {
-            suspicion::raise_by_joiner(header);
         }
         let here = header.word.load().home() == context::home();
         let _counted = context::worker().filter(|_| here).map(Worker::count_joiner);

@@ -1,9 +1,12 @@
 //! Links: what is run when a green thread has ended.
 
 use crate::abort;
+use crate::blocking;
+use crate::context;
 use crate::header::{Header, Links};
+use crate::lock::Lock;
 use crate::spawn::Builder;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 type Link = Box<dyn FnOnce() + Send>;
 
@@ -30,27 +33,31 @@ pub(crate) fn tell_of_end(header: &Header) {
     }
 }
 
-/// Runs the links in order, on a green thread of their own: they may wait. A panic of one is
-/// reported by the hook, and stops no other.
+/// Runs the links in order, on a green thread of their own: they may wait. A hub that ends takes no
+/// new ones, but the blocking pool does.
 fn run_all(links: Links) {
-    let links = std::sync::Arc::new(crate::lock::Lock::new(links));
-    let body = {
+    let links = Arc::new(Lock::new(links));
+    let body = || {
         let links = links.clone();
         move || run_each(std::mem::take(&mut *links.lock()))
     };
-    let spawned = Builder::new().name("links".into()).spawn(body);
-    if let Err(error) = spawned {
-        log::warn!(
-            "greenloop: links run on the thread that has ended, for want of another: {error}"
-        );
-        run_each(std::mem::take(&mut *links.lock()));
+    let builder = Builder::new().name("links".into());
+    if builder.spawn(body()).is_err() {
+        // A green thread that has ended can neither wait any more nor have locals.
+        let _apart = context::apart();
+        abort::contain(|| run_elsewhere(body));
+    }
+}
+
+fn run_elsewhere<F: FnOnce() + Send + 'static>(body: impl Fn() -> F) {
+    if let Err(error) = blocking::submit(Box::new(body())) {
+        body()();
+        log::warn!("greenloop: links have run where one ended, for want of another: {error}");
     }
 }
 
 fn run_each(links: Links) {
     for link in links {
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(link)) {
-            abort::forget(payload);
-        }
+        abort::contain(link);
     }
 }

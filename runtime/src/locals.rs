@@ -12,7 +12,6 @@ use crate::header::Header;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -444,8 +443,6 @@ pub(crate) fn end(header: &Header) {
     // SAFETY: the extra is the caller's own, and the reference ends before foreign code runs.
     let pop = || unsafe { header.extra.get().as_mut() }?.locals.pop();
     while let Some(value) = pop() {
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-            abort::forget(payload);
-        }
+        abort::contain(|| drop(value));
     }
 }

@@ -13,6 +13,7 @@
 
 use crate::{clock, futex};
 use std::cell::UnsafeCell;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -47,7 +48,10 @@ impl<T> Lock<T> {
         if !self.try_take() {
             self.take_contended();
         }
-        Guard { lock: self }
+        Guard {
+            lock: self,
+            value: PhantomData,
+        }
     }
 
     #[inline]
@@ -88,13 +92,23 @@ impl<T> std::fmt::Debug for Lock<T> {
     }
 }
 
-/// The right to the value, given back on drop.
+/// The right to the value, given back on drop. It is `Sync` only if the value is, as it gives out
+/// references:
+///
+/// ```compile_fail,E0277
+/// use greenloop_runtime::foreign::Guard;
+///
+/// fn needs_sync<T: Sync>() {}
+/// needs_sync::<Guard<'_, u8>>();
+/// needs_sync::<Guard<'_, std::cell::Cell<u8>>>();
+/// ```
 #[expect(
     missing_debug_implementations,
     reason = "public for the monkey patch alone"
 )]
 pub struct Guard<'a, T> {
     lock: &'a Lock<T>,
+    value: PhantomData<&'a mut T>,
 }
 
 impl<T> Drop for Guard<'_, T> {

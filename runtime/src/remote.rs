@@ -5,6 +5,7 @@ use crate::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
 use crate::clock;
 use crate::header::Header;
 use crate::inbox::Inbox;
+use crate::inspect::observer;
 use crate::latency::{self, Latency};
 use crate::lock::Lock;
 use crate::reactor;
@@ -44,7 +45,7 @@ pub(crate) struct Remote {
     pub(crate) latency: CachePadded<Latency>,
 }
 
-/// What a worker alone writes, and others read.
+/// What a worker alone writes, but for one bit, and others read.
 #[derive(Default)]
 pub(crate) struct Counts {
     /// Live green threads that have this home.
@@ -75,7 +76,14 @@ pub(crate) struct Counts {
     thread: AtomicI32,
     /// A [`Role`].
     role: AtomicU8,
+    /// [`TIMERS_DUE`] and [`OBSERVED`]: what keeps its worker off the short way.
+    special: AtomicU8,
 }
+
+/// Timers are due. Its worker's own.
+const TIMERS_DUE: u8 = 1;
+/// Each step of its green threads is told to observers. Set by others, once and for all.
+const OBSERVED: u8 = 2;
 
 /// Whose remote it is now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -92,6 +100,28 @@ impl Counts {
             it if it == Role::Worker as u8 => Role::Worker,
             it if it == Role::Hub as u8 => Role::Hub,
             _ => Role::Nobody,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_special(&self) -> bool {
+        self.special.load(Ordering::Relaxed) != 0
+    }
+
+    pub(crate) fn is_observed(&self) -> bool {
+        self.special.load(Ordering::Relaxed) & OBSERVED != 0
+    }
+
+    pub(crate) fn are_timers_due(&self) -> bool {
+        self.special.load(Ordering::Relaxed) & TIMERS_DUE != 0
+    }
+
+    /// By its own OS thread.
+    pub(crate) fn set_timers_due(&self, due: bool) {
+        if due {
+            self.special.fetch_or(TIMERS_DUE, Ordering::Relaxed);
+        } else if self.are_timers_due() {
+            self.special.fetch_and(!TIMERS_DUE, Ordering::Relaxed);
         }
     }
 
@@ -155,6 +185,9 @@ impl Remote {
             counts: CachePadded::default(),
             latency: CachePadded::default(),
         }));
+        if observer::is_any() {
+            remote.observe();
+        }
         // Release pairs with the Acquire of `at`.
         home.store(remote, Ordering::Release);
         if free.0.pop().is_none() {
@@ -174,6 +207,11 @@ impl Remote {
         free.0.push(index);
         // SAFETY: made by `Box::leak` in `new`, and by the caller's word nobody else knows it.
         drop(unsafe { Box::from_raw(remote) });
+    }
+
+    /// From now on each step of its green threads is told to observers.
+    fn observe(&self) {
+        self.counts.special.fetch_or(OBSERVED, Ordering::Relaxed);
     }
 
     /// Ends the worker's sleep, so that it looks around; false if it does not sleep.
@@ -211,6 +249,12 @@ pub(crate) fn for_each(mut visit: impl FnMut(&Remote)) {
             visit(remote);
         }
     }
+}
+
+/// From now on each step of every green thread is told to observers; of remotes to come as well,
+/// since there is an observer already.
+pub(crate) fn observe_all() {
+    for_each(Remote::observe);
 }
 
 /// Hands a wake-up of `header` to its home. Only who got `Unpark::Deliver` calls it.

@@ -180,8 +180,9 @@ impl Worker {
         let header = target.header;
         let word = header.word.load();
         let same = word.generation() == target.generation && word.home() == self.index();
-        let started = matches!(word.state(), RUNNING | PARKED) && !header.stack_top.get().is_null();
-        if same && started {
+        let alive = matches!(word.state(), RUNNING | PARKED);
+        // Only of one that lives here: another worker's is written by that one.
+        if same && alive && !header.stack_top.get().is_null() {
             let look = match request.what {
                 Ask::Waits => None,
                 Ask::Stack => Some(self.look(header, None)),

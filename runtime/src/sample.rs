@@ -97,12 +97,20 @@ pub(crate) fn take(thread: i32) -> Option<Sample> {
 }
 
 extern "C" fn handler(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    if WANTED.swap(0, Ordering::Acquire) != own_id() {
+    // One that comes late leaves the question to the one who is asked now.
+    let (acquire, relaxed) = (Ordering::Acquire, Ordering::Relaxed);
+    if WANTED
+        .compare_exchange(own_id(), 0, acquire, relaxed)
+        .is_err()
+    {
         return;
     }
     // SAFETY: the kernel passes a valid ucontext_t to a handler with SA_SIGINFO.
     let (instruction, top) = registers(unsafe { &*context.cast::<libc::ucontext_t>() });
-    let end = stack::around(top).map_or(top, |it| it.end);
+    // In a guard there is nothing to read: a large frame moves the pointer before it is used.
+    let stack =
+        stack::around(top).filter(|it| it.contains(&top) && top.is_multiple_of(size_of::<usize>()));
+    let end = stack.map_or(top, |it| it.end);
     let count = ((end - top) / size_of::<usize>()).min(WORDS);
     for (index, place) in STACK.iter().enumerate().take(count) {
         let word = ptr::with_exposed_provenance::<usize>(top).wrapping_add(index);

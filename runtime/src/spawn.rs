@@ -7,6 +7,7 @@ use crate::config;
 use crate::context;
 use crate::extra::{self, Extra};
 use crate::header::{BodyType, Header, HeaderCache, Kind, Teardown};
+use crate::inspect::observer;
 use crate::interrupt::shield;
 use crate::join::{JoinHandle, LocalJoinHandle};
 use crate::killed::Killed;
@@ -364,6 +365,10 @@ impl Builder {
         };
         let header = birth::new_header(birth, f).inspect_err(|_| refund(worker, class))?;
         give_extra(header, locals, storage, self.permit);
+        if observer::is_any() {
+            // SAFETY: slots live for ever; its `BODY` is the caller's, which queues it.
+            observer::spawned(unsafe { header.as_ref() });
+        }
         Ok(header)
     }
 }
@@ -564,11 +569,7 @@ impl<F: FnOnce() -> T, T> Body<F, T> {
         // SAFETY: the caller says that the room holds the closure.
         let f: F = unsafe { header.take() };
         // What it owns may wait in destructors: that is not to be cut by what is due to the caller.
-        // A panic in what the closure owns has been reported by the hook, and there is no one else
-        // to tell.
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| shield(|| drop(f)))) {
-            abort::forget(payload);
-        }
+        abort::contain(|| shield(|| drop(f)));
         let killed: std::thread::Result<T> = Err(Box::new(Killed::new()));
         // SAFETY: the closure has been taken out.
         unsafe { header.store(killed) };
@@ -577,11 +578,8 @@ impl<F: FnOnce() -> T, T> Body<F, T> {
     unsafe fn drop_result(header: &Header) {
         // SAFETY: the caller says that the room holds the result.
         let result: std::thread::Result<T> = unsafe { header.take() };
-        // As in `cancel`; the payload of the second panic is forgotten, as it might panic once
-        // more.
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| shield(|| drop(result)))) {
-            abort::forget(payload);
-        }
+        // As in `cancel`.
+        abort::contain(|| shield(|| drop(result)));
     }
 }
 

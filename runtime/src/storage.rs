@@ -50,7 +50,11 @@ static MAKER: AtomicPtr<Maker> = AtomicPtr::new(ptr::null_mut());
 static BY_DEFAULT: AtomicBool = AtomicBool::new(false);
 
 /// Offers a way to make blocks: from now on green threads can be full.
-pub fn offer(maker: Maker) {
+///
+/// # Safety
+///
+/// `maker` gives nobody a block that it has given before and that was not put back since.
+pub unsafe fn offer(maker: Maker) {
     thread_pointer::prepare();
     let maker = Box::into_raw(Box::new(maker));
     let (success, failure) = (Ordering::Release, Ordering::Relaxed);

@@ -46,7 +46,8 @@ pub(crate) fn raise<'a>(for_ever: bool) -> Option<impl Drop + 'a> {
 /// somebody: who is the last of a cycle to wait finds it so.
 pub(crate) fn raise_by_joiner(target: &Header) {
     let word = target.word.load();
-    let waits = word.state() == PARKED && is_for_another(target.wait().0);
+    // One that runs may go on with its last wait, having been woken for nothing.
+    let waits = matches!(word.state(), PARKED | RUNNING) && is_for_another(target.wait().0);
     let may_wait_soon = word.state() == RUNNING && word.home() != context::home();
     if (waits || may_wait_soon)
         && STATE.load(Ordering::Relaxed) == CALM

@@ -42,9 +42,10 @@ pub use std::thread::{AccessError, LocalKey, Result, available_parallelism, pani
 /// parked.join().unwrap();
 /// ```
 #[derive(Clone)]
+#[repr(C)] // the number first: see `Header`
 pub struct Thread {
-    unparker: Unparker,
     id: ThreadId,
+    unparker: Unparker,
     name: Option<Arc<str>>,
 }
 

@@ -120,11 +120,10 @@ impl WaitQueue {
         let first = self.first.get()?;
         // SAFETY: it is in this queue, hence valid until it has been removed: the last touch.
         let node = unsafe { first.as_ref() };
-        if let Some((ready, number)) = node.ready {
+        let unparker = node.ready.map_or(node.unparker, |(ready, number)| {
             // SAFETY: by `one_of`, valid while the node is queued.
-            unsafe { ready.as_ref() }.push(number);
-        }
-        let unparker = node.unparker;
+            unsafe { ready.as_ref() }.push(number)
+        });
         // SAFETY: as above.
         unsafe { self.remove(first) };
         Some(unparker)

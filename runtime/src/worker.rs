@@ -7,11 +7,12 @@ mod end;
 mod execute;
 mod parts;
 mod patience;
+mod turn;
 
 pub(crate) use self::parts::Parts;
 
-use self::execute::IO_BUDGET;
 use self::patience::Patience;
+use self::turn::Budget;
 use crate::clock;
 use crate::context::{self, Context};
 use crate::fifo::Fifo;
@@ -59,7 +60,6 @@ pub(crate) struct Worker {
     /// The clock as it was last seen: timers whose deadline is not after this moment are due.
     timers_seen_at: Cell<u64>,
     /// There are some, and they are served in turn with the queue.
-    timers_due: Cell<bool>,
     reactor: Reactor,
     stacks: RefCell<StackCache>,
     headers: RefCell<HeaderCache>,
@@ -68,11 +68,10 @@ pub(crate) struct Worker {
     live: Cell<usize>,
     /// Those of them that wait for the end of another one of them, or for a lock.
     joining: Cell<usize>,
-    switches: Cell<u64>,
     polled_at_switch: Cell<u64>,
     sampler: Sampler,
     polled_at: Cell<u64>,
-    budget: Cell<u32>,
+    budget: Cell<Budget>,
     patience: Patience,
     /// Nothing came during the last wait: surplus stacks are being given back.
     trimming: Cell<bool>,
@@ -109,23 +108,22 @@ impl Worker {
             fifo: Fifo::new(deque),
             timers: RefCell::new(Timers::new()),
             timers_seen_at: Cell::new(clock::now()),
-            timers_due: Cell::new(false),
             reactor,
             stacks: RefCell::new(StackCache::new()),
             headers: RefCell::new(HeaderCache::new()),
             ids: RefCell::new(0..0),
             live: Cell::new(0),
             joining: Cell::new(0),
-            switches: Cell::new(switches),
             polled_at_switch: Cell::new(switches),
             sampler: Sampler::default(),
             polled_at: Cell::new(clock::now()),
-            budget: Cell::new(IO_BUDGET),
+            budget: Cell::default(),
             patience: Patience::new(place.is_some_and(|it| it.scheduler.is_parallel())),
             trimming: Cell::new(false),
             strict: Cell::new(false),
             closing: Cell::new(false),
         };
+        remote.counts.set_timers_due(false);
         let role = place.map_or(Role::Hub, |_| Role::Worker);
         let entered = context::enter(&worker.context, &worker);
         remote.counts.set_role(role);
@@ -192,6 +190,12 @@ impl Worker {
         &self.joining
     }
 
+    /// Switches so far.
+    #[inline(always)]
+    fn switches(&self) -> u64 {
+        self.remote.counts.switches.load(Ordering::Relaxed)
+    }
+
     /// How many are queued here.
     pub(crate) fn queued(&self) -> usize {
         self.fifo.len()
@@ -207,7 +211,7 @@ impl Worker {
     /// are the number of the switch, of which there are fewer in the time that the high ones tell.
     #[inline(always)]
     pub(crate) fn stamp(&self) -> u64 {
-        self.seen_at() & !STAMP | self.switches.get() & STAMP
+        self.seen_at() & !STAMP | self.switches() & STAMP
     }
 
     /// Is nothing queued here?
@@ -236,59 +240,19 @@ impl Worker {
         place.scheduler.pushed(self.fifo.deque().len());
     }
 
-    /// Counts a call that did not have to wait; true if the green thread has had its share.
-    pub(crate) fn spend_budget(&self) -> bool {
-        let left = self.budget.get();
-        self.budget.set(left.saturating_sub(1));
-        left == 0
-    }
-
     /// Runs green threads until `done` says so, which is asked between switches; a hub also returns
     /// when it can never run again.
     pub(crate) fn run(&self, done: impl Fn() -> bool) {
         while !done() {
             self.tick();
-            match self.next() {
-                Some(header) => self.execute(header),
-                None if self.find_work() => {}
-                None if self.is_deadlocked() => return,
-                None if self.linger() => {}
-                None => self.sleep(),
+            if self.run_next() || self.find_work() {
+                continue;
             }
-        }
-    }
-
-    /// Takes who runs next.
-    #[inline(always)]
-    fn next(&self) -> Option<NonNull<Header>> {
-        if self.timers_due.get() {
-            self.next_in_turn()
-        } else {
-            self.fifo.pop()
-        }
-    }
-
-    /// Whose timer is due need not line up: behind 100,000 others a sleep would be late by as much
-    /// as those take. One of the queue and one of the timers in turn, so that neither starves the
-    /// other. gevent too serves timers between two rounds of its queue.
-    #[cold]
-    fn next_in_turn(&self) -> Option<NonNull<Header>> {
-        if self.switches.get().is_multiple_of(2) {
-            self.next_due().or_else(|| self.fifo.pop())
-        } else {
-            self.fifo.pop().or_else(|| self.next_due())
-        }
-    }
-
-    fn next_due(&self) -> Option<NonNull<Header>> {
-        loop {
-            let due = self.timers.borrow_mut().pop_due(self.timers_seen_at.get());
-            let Some(unparker) = due else {
-                self.timers_due.set(false);
-                return None;
-            };
-            if let Some(header) = unparker.unpark_to_run(self) {
-                return Some(header);
+            if self.is_deadlocked() {
+                return;
+            }
+            if !self.linger() {
+                self.sleep();
             }
         }
     }
@@ -297,7 +261,7 @@ impl Worker {
     /// and other threads.
     #[inline(always)]
     fn tick(&self) {
-        if self.switches.get().is_multiple_of(CLOCK_INTERVAL) {
+        if self.switches().is_multiple_of(CLOCK_INTERVAL) {
             self.look_at_the_world();
         }
     }
@@ -305,10 +269,7 @@ impl Worker {
     #[inline(never)]
     fn look_at_the_world(&self) {
         self.take_inbox();
-        let since_poll = self
-            .switches
-            .get()
-            .wrapping_sub(self.polled_at_switch.get());
+        let since_poll = self.switches().wrapping_sub(self.polled_at_switch.get());
         let mut due = since_poll >= POLL_INTERVAL;
         // Nobody else needs to know what time it is, but to say since when one waits.
         if self.reactor.has_waiters() || !self.timers.borrow().is_empty() {
@@ -322,7 +283,7 @@ impl Worker {
             self.timers_seen_at.set(clock::coarse());
         }
         if due {
-            self.polled_at_switch.set(self.switches.get());
+            self.polled_at_switch.set(self.switches());
             self.take_injected();
             if self.reactor.has_waiters() {
                 latency::add(&self.remote.counts.polls, 1);
@@ -330,10 +291,9 @@ impl Worker {
             }
             self.publish();
         }
-        if self.sampler.is_due(self.switches.get()) {
+        if self.sampler.is_due(self.switches()) {
             let latency = &self.remote.latency;
-            self.sampler
-                .turn(latency, self.switches.get(), self.fifo.len());
+            self.sampler.turn(latency, self.switches(), self.fifo.len());
         }
         if !self.remote.requests.is_empty() {
             self.answer();
@@ -363,7 +323,8 @@ impl Worker {
     fn look_at_timers(&self, now: u64) {
         let earliest = self.timers.borrow().earliest();
         self.timers_seen_at.set(now);
-        self.timers_due.set(earliest.is_some_and(|it| it <= now));
+        let due = earliest.is_some_and(|it| it <= now);
+        self.remote.counts.set_timers_due(due);
     }
 
     /// Moves what other threads have spawned here into the queue, where it may still be stolen.
@@ -416,7 +377,7 @@ impl Worker {
     /// Waits in the reactor until there is something to do.
     fn sleep(&self) {
         self.look_at_timers(clock::now());
-        if self.timers_due.get() {
+        if self.remote.counts.are_timers_due() {
             return self.stop_idling();
         }
         let tick = self
@@ -440,7 +401,7 @@ impl Worker {
         self.patience.slept(slept, self.is_handed_something());
         self.look_around();
         self.trimming
-            .set(surplus && self.is_quiet() && !self.timers_due.get());
+            .set(surplus && self.is_quiet() && !self.remote.counts.are_timers_due());
         if self.trimming.get() {
             self.stacks.borrow_mut().trim();
         }
@@ -484,7 +445,7 @@ impl Worker {
         {
             self.fifo.fill_in(self.live.get());
         }
-        if !self.is_quiet() || self.timers_due.get() {
+        if !self.is_quiet() || self.remote.counts.are_timers_due() {
             self.stop_idling();
         }
     }

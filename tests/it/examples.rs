@@ -4,9 +4,11 @@ use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::served::Served;
 
 /// An address at which nobody listens.
 pub(crate) const NOBODY: &str = "127.0.0.1:1";
@@ -113,7 +115,7 @@ fn wrong_flags_are_usage_errors() {
 
 #[test]
 fn the_server_echoes_what_the_client_checks() {
-    let server = Server::start();
+    let server = Served::start("gevent_server", &[]);
     for arguments in [["50", "20", "64"], ["5", "2", "1000000"], ["1", "1", "1"]] {
         let [connections, rounds, size] = arguments;
         let flags = [
@@ -141,7 +143,7 @@ fn the_server_echoes_what_the_client_checks() {
 
 #[test]
 fn a_client_that_resets_does_not_end_the_server() {
-    let server = Server::start();
+    let server = Served::start("gevent_server", &[]);
     for _ in 0..20 {
         let mut client = TcpStream::connect(&server.address).unwrap();
         client.write_all(&[7; 100_000]).unwrap();
@@ -156,7 +158,7 @@ fn a_client_that_resets_does_not_end_the_server() {
 
 #[test]
 fn the_server_sends_the_rest_after_a_half_close() {
-    let server = Server::start();
+    let server = Served::start("gevent_server", &[]);
     let mut client = TcpStream::connect(&server.address).unwrap();
     client.write_all(b"last words").unwrap();
     client.shutdown(std::net::Shutdown::Write).unwrap();
@@ -167,7 +169,7 @@ fn the_server_sends_the_rest_after_a_half_close() {
 
 #[test]
 fn an_address_that_cannot_be_had_is_one_line() {
-    let server = Server::start();
+    let server = Served::start("gevent_server", &[]);
     let cases = [
         ("gevent_server", server.address.as_str()),
         ("gevent_server", "nonsense"),
@@ -216,38 +218,6 @@ fn a_server_that_lies_is_found_out() {
         error.contains("what came back is not what was sent"),
         "{error}"
     );
-}
-
-/// A running `gevent_server` on a free port; ended when dropped.
-struct Server {
-    child: Child,
-    address: String,
-}
-
-impl Server {
-    fn start() -> Server {
-        let mut child = command("gevent_server", &["127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let address = line
-            .strip_prefix("listening on ")
-            .expect("its first line")
-            .trim()
-            .to_owned();
-        Server { child, address }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 pub(crate) fn command(program: &str, arguments: &[&str]) -> Command {

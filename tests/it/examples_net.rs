@@ -3,57 +3,44 @@
 
 use std::env;
 use std::fs;
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::process::{self, Child, ChildStdin, Command, Stdio};
+use std::ops::Deref;
+use std::process::{self, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use socket2::SockRef;
 
 use crate::course::errors;
 use crate::examples::{NOBODY, command, last_line, run};
+use crate::served::Served;
 use crate::within::{LONG, within};
 
-/// A running server of this name, ended when dropped.
+/// A running server of this name, whose standard input is open.
 pub(crate) struct Serving {
-    child: Child,
+    served: Served,
     pub(crate) input: ChildStdin,
-    pub(crate) address: String,
 }
 
 impl Serving {
     pub(crate) fn start(program: &str, arguments: &[&str]) -> Serving {
-        let mut child = command(program, arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let stdout = child.stdout.as_mut().unwrap();
-        BufReader::new(stdout).read_line(&mut line).unwrap();
-        let address = line.strip_prefix("listening on ").expect("its first line");
-        Serving {
-            input: child.stdin.take().unwrap(),
-            address: address.trim().to_owned(),
-            child,
-        }
-    }
-
-    pub(crate) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(LONG)).unwrap();
-        stream
+        let mut command = command(program, arguments);
+        command.stdin(Stdio::piped());
+        let mut served = Served::run(command);
+        let input = served.child.stdin.take().unwrap();
+        Serving { served, input }
     }
 
     pub(crate) fn still_runs(mut self) {
-        assert_eq!(self.child.try_wait().unwrap(), None);
+        assert_eq!(self.served.child.try_wait().unwrap(), None);
     }
 }
 
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+impl Deref for Serving {
+    type Target = Served;
+
+    fn deref(&self) -> &Served {
+        &self.served
     }
 }
 

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use greenloop::fs::unix::{FileExt, OpenOptionsExt, PermissionsExt};
 use greenloop::fs::{self, DirBuilder, File, FileTimes, OpenOptions};
 use greenloop::{joinall, sleep, spawn, timeout, yield_now};
+use tempfile::TempDir;
 
 use crate::everywhere::{everywhere, in_hub};
 
@@ -258,18 +260,19 @@ fn what_a_timeout_lets_be_written_is_what_is_in_the_file() {
     });
 }
 
+/// A named pipe, and its folder, which goes with its owner.
+fn named_pipe() -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("fifo");
+    let made = Command::new("mkfifo").arg(&path).status().unwrap();
+    assert!(made.success());
+    (dir, path)
+}
+
 #[test]
 fn a_write_that_was_begun_goes_on_without_its_waiter() {
     in_hub(|| {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("fifo");
-        assert!(
-            Command::new("mkfifo")
-                .arg(&path)
-                .status()
-                .unwrap()
-                .success()
-        );
+        let (_dir, path) = named_pipe();
         let there = path.clone();
         let writer = spawn(move || fs::write(there, vec![1; 1_000_000]));
         yield_now();
@@ -282,15 +285,7 @@ fn a_write_that_was_begun_goes_on_without_its_waiter() {
 #[test]
 fn a_named_pipe_waits_without_a_thread_and_is_cut() {
     in_hub(|| {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("fifo");
-        assert!(
-            Command::new("mkfifo")
-                .arg(&path)
-                .status()
-                .unwrap()
-                .success()
-        );
+        let (_dir, path) = named_pipe();
         let writing = path.clone();
         let writing = spawn(move || OpenOptions::new().write(true).open(writing));
         let mut reader = File::open(&path).unwrap();
@@ -311,15 +306,7 @@ fn a_named_pipe_waits_without_a_thread_and_is_cut() {
 #[test]
 fn opening_a_named_pipe_holds_up_nobody_and_is_cut() {
     in_hub(|| {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("fifo");
-        assert!(
-            Command::new("mkfifo")
-                .arg(&path)
-                .status()
-                .unwrap()
-                .success()
-        );
+        let (_dir, path) = named_pipe();
         assert!(timeout(Duration::from_millis(20), || File::open(&path)).is_err());
         // The job that was left behind ends, too.
         OpenOptions::new().write(true).open(&path).unwrap();

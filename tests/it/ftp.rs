@@ -6,9 +6,10 @@ use std::net::{Shutdown, TcpStream};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
 
 use crate::examples::{last_line, run};
 use crate::served::Served;
@@ -74,9 +75,12 @@ fn no_path_leads_out_of_the_folder() {
     let (served, outside) = (start(&[]), Folder::new());
     fs::write(outside.path("secret"), "secret").unwrap();
     symlink(outside.path("secret"), served.1.path("link")).unwrap();
-    symlink(&outside.0, served.1.path("door")).unwrap();
+    symlink(outside.0.path(), served.1.path("door")).unwrap();
     let mut stream = served.connect();
-    let above = format!("../{}", outside.0.file_name().unwrap().to_str().unwrap());
+    let above = format!(
+        "../{}",
+        outside.0.path().file_name().unwrap().to_str().unwrap()
+    );
     let absolute = outside.path("secret");
     let ways = [
         &format!("{above}/secret"),
@@ -259,7 +263,7 @@ fn commands_are_read_from_standard_input() {
         .args(["-c", script])
         .arg(client.get_program())
         .arg(&served.0.address)
-        .current_dir(&here.0)
+        .current_dir(here.0.path())
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -317,37 +321,33 @@ struct Ftp(Served, Folder);
 
 fn start(flags: &[&str]) -> Ftp {
     let root = Folder::new();
-    let served = Served::start("ftp_server", &[&["--root", text(&root.0)], flags].concat());
+    let served = Served::start(
+        "ftp_server",
+        &[&["--root", text(root.0.path())], flags].concat(),
+    );
     Ftp(served, root)
 }
 
 impl Ftp {
     fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(&self.0.address).unwrap();
-        stream.set_read_timeout(Some(LONG)).unwrap();
-        stream
+        self.0.connect()
     }
 }
 
 /// A folder that is gone with its test.
-struct Folder(PathBuf);
+struct Folder(TempDir);
 
 impl Folder {
     fn new() -> Folder {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("greenloop-ftp-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).unwrap();
-        Folder(path)
+        Folder(tempfile::tempdir().unwrap())
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.0.path().join(name)
     }
 
     fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.0).unwrap();
+        let entries = fs::read_dir(self.0.path()).unwrap();
         let name = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
         let mut names: Vec<_> = entries.map(|entry| name(entry.unwrap())).collect();
         names.sort();
@@ -360,12 +360,6 @@ impl Folder {
             assert!(start.elapsed() < LONG, "{:?}", self.names());
             thread::sleep(Duration::from_millis(1));
         }
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

@@ -131,9 +131,9 @@ const CASES: [Case; 5] = [
 fn what_is_under_way_is_completed() {
     in_parallel(|case| {
         let (mut served, needs) = (case.start)();
-        let mut stream = connect(&served);
+        let mut stream = served.connect();
         (case.begin)(&mut stream);
-        signal_to(served.child.id(), SIGTERM);
+        served.terminate();
         is_refused(&served);
         (case.complete)(&mut stream);
         drop(stream);
@@ -147,10 +147,10 @@ fn what_is_under_way_is_completed() {
 fn who_never_ends_is_cut_off_after_a_while() {
     in_parallel(|case| {
         let (mut served, _needs) = (case.start)();
-        let mut stream = connect(&served);
+        let mut stream = served.connect();
         (case.begin)(&mut stream);
         let start = Instant::now();
-        signal_to(served.child.id(), SIGTERM);
+        served.terminate();
         let status = served.child.wait().unwrap();
         assert_eq!(status.code(), Some(0), "{}: {status}", case.name);
         let least = Duration::from_secs(4); // of the 5 that they have
@@ -167,11 +167,11 @@ fn who_never_ends_is_cut_off_after_a_while() {
 fn a_second_signal_ends_it_at_once() {
     in_parallel(|case| {
         let (mut served, _needs) = (case.start)();
-        let mut stream = connect(&served);
+        let mut stream = served.connect();
         (case.begin)(&mut stream);
-        signal_to(served.child.id(), SIGTERM);
+        served.terminate();
         is_refused(&served);
-        signal_to(served.child.id(), SIGTERM);
+        served.terminate();
         let status = served.child.wait().unwrap();
         assert_eq!(status.signal(), Some(SIGTERM), "{}: {status}", case.name);
     });
@@ -190,7 +190,7 @@ fn the_chat_over_datagrams_says_that_it_ends() {
         };
         socket.send_to(b"enter ann", &served.address).unwrap();
         hears("ann has entered");
-        signal_to(served.child.id(), SIGTERM);
+        served.terminate();
         hears("administrator: the chat ends");
         assert_eq!(served.child.wait().unwrap().code(), Some(0));
     });
@@ -204,12 +204,6 @@ fn in_parallel(test: fn(&Case)) {
             }
         });
     });
-}
-
-fn connect(served: &Served) -> TcpStream {
-    let stream = TcpStream::connect(&served.address).unwrap();
-    stream.set_read_timeout(Some(LONG)).unwrap();
-    stream
 }
 
 /// Waits until the server takes no more connections.

@@ -1,39 +1,26 @@
 //! `Server`: a running `http_server` of the examples, and raw sockets to talk to it.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::ops::Deref;
+use std::process::ExitStatus;
+use std::time::Duration;
 
-use crate::examples::command;
-use crate::within::{LONG, until};
+use crate::served::Served;
+use crate::within::until;
 
-/// Ended when dropped.
-pub(crate) struct Server {
-    child: Child,
-    pub(crate) address: String,
-}
+pub(crate) struct Server(Served);
 
 impl Server {
     /// On a free port, with these flags.
     pub(crate) fn start(flags: &[&str]) -> Server {
-        let mut child = command("http_server", &[&["127.0.0.1:0"], flags].concat())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let address = line.strip_prefix("listening on ");
-        let address = address.expect("its first line").trim().to_owned();
-        Server { child, address }
+        Server(Served::start("http_server", flags))
     }
 
+    /// A client, whose reads end at last, and which sends at once.
     pub(crate) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(LONG)).unwrap();
+        let stream = self.0.connect();
         stream.set_nodelay(true).unwrap();
         stream
     }
@@ -53,27 +40,14 @@ impl Server {
         statuses(&rest(&mut stream))
     }
 
-    pub(crate) fn terminate(&self) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
-        assert!(sent.success());
-    }
-
     /// How it ends, and when.
     pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
-        let start = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(start.elapsed() < limit, "it does not end");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        self.0.wait(limit)
     }
 
     /// How many sockets it has, its listener among them.
     pub(crate) fn sockets(&self) -> usize {
-        let folder = format!("/proc/{}/fd", self.child.id());
+        let folder = format!("/proc/{}/fd", self.0.child.id());
         let links = fs::read_dir(folder).unwrap().flatten();
         let targets = links.filter_map(|entry| fs::read_link(entry.path()).ok());
         targets
@@ -89,10 +63,11 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+impl Deref for Server {
+    type Target = Served;
+
+    fn deref(&self) -> &Served {
+        &self.0
     }
 }
 

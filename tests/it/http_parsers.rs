@@ -1,32 +1,20 @@
 //! The parsers of `http_server` that are its own: any split of the input gives the same, and no
 //! input makes them panic.
 
-#[allow(dead_code, reason = "the server uses all of it")]
-#[path = "../../examples/common/http_server/chunked.rs"]
-mod chunked;
-#[allow(dead_code)]
-#[path = "../../examples/common/http_server/head.rs"]
-mod head;
-#[allow(dead_code)]
-#[path = "../../examples/common/http_server/limits.rs"]
-mod limits;
-#[allow(dead_code)]
-#[path = "../../examples/common/http_server/request.rs"]
-mod request;
-#[allow(dead_code)]
-#[path = "../../examples/common/http_server/status.rs"]
-mod status;
+#[allow(dead_code, reason = "http_server uses all of it")]
+#[path = "../../examples/common/http_parts/mod.rs"]
+mod parts;
 
 use std::mem::MaybeUninit;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use chunked::{ChunkedDecoder, ChunkedError};
-use head::{Framing, HeadScanner};
-use limits::Limits;
-use request::{MAX_HEADERS, Request};
-use status::Status;
+use parts::chunked::{ChunkedDecoder, ChunkedError};
+use parts::head::{Framing, HeadScanner};
+use parts::limits::Limits;
+use parts::request::{MAX_HEADERS, Request};
+use parts::status::Status;
 
 const LIMIT: usize = 200;
 

@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle};
 
 use greenloop::signal::{SIGHUP, SIGKILL, SIGTERM};
 
+use crate::examples::command;
 use crate::graceful::signal_to;
 use crate::served::Served;
 use crate::within::{LONG, until, within};
@@ -305,6 +306,22 @@ fn sockets(id: u32) -> Vec<PathBuf> {
     sockets
 }
 
+#[test]
+fn names_of_the_masters_own_sockets_are_not_handed_on() {
+    within(LONG, || {
+        let mut program = command("prefork_server", &["127.0.0.1:0", "--workers", "1"]);
+        program.env("LISTEN_FDNAMES", "of:another:list");
+        let site = Site {
+            served: Served::run(program),
+        };
+        until("the worker serves", || site.serving().len() == 1);
+        let environment = fs::read(format!("/proc/{}/environ", site.serving()[0])).unwrap();
+        let variables: Vec<_> = environment.split(|byte| *byte == 0).collect();
+        let has = |start: &[u8]| variables.iter().any(|it| it.starts_with(start));
+        assert!(has(b"LISTEN_FDS=1") && !has(b"LISTEN_FDNAMES="));
+    });
+}
+
 /// What systemd's own program hands over; nothing is tested where it is not installed.
 #[test]
 fn the_master_may_be_activated_by_its_first_client() {
@@ -312,7 +329,7 @@ fn the_master_may_be_activated_by_its_first_client() {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap().to_string();
         drop(free);
-        let program = crate::examples::command("prefork_server", &[]);
+        let program = command("prefork_server", &[]);
         let activator = Command::new("systemd-socket-activate")
             .args(["-l", &address])
             .arg(program.get_program())

@@ -106,7 +106,7 @@ fn several_commands_come_in_a_row_and_from_many_at_once() {
         for client in 0..30 {
             let served = &served;
             scope.spawn(move || {
-                let mut stream = connect(served);
+                let mut stream = served.connect();
                 let mut all = Vec::new();
                 for number in 0..5 {
                     let line = format!(r#"{{"command":"echo {client} {number}"}}"#);
@@ -154,7 +154,7 @@ fn what_is_no_command_gets_an_error() {
         (frame(r#"{"command":""}"#), "no command"),
         (frame(r#"{"command":"echo 'a"}"#), "missing closing quote"),
     ] {
-        let mut stream = connect(&served);
+        let mut stream = served.connect();
         stream.write_all(&bytes).unwrap();
         stream.shutdown(Shutdown::Write).unwrap();
         let (head, _) = answer(&mut stream).expect("an error");
@@ -222,12 +222,6 @@ fn start(flags: &[&str]) -> Served {
 
 fn ask(served: &Served, words: &[&str]) -> Output {
     run("remote_shell", &[&["run", &served.address], words].concat())
-}
-
-fn connect(served: &Served) -> TcpStream {
-    let stream = TcpStream::connect(&served.address).unwrap();
-    stream.set_read_timeout(Some(LONG)).unwrap();
-    stream
 }
 
 /// The next head, and the data behind it; none if the stream ends before.

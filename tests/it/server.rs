@@ -6,13 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use greenloop::net::unix::{self, UnixDatagram, UnixListener, UnixStream};
-use greenloop::net::{
-    Datagram, DatagramServer, Handler, SocketAddr, StreamServer, TcpListener, TcpStream, UdpSocket,
-    Wrapped,
-};
+use greenloop::net::unix::{self, UnixListener, UnixStream};
+use greenloop::net::{Handler, SocketAddr, StreamServer, TcpListener, TcpStream, Wrapped};
 use greenloop::pool::Pool;
-use greenloop::sync::Event;
 
 use crate::everywhere::everywhere;
 use crate::within::{LONG, until, within};
@@ -348,88 +344,5 @@ fn a_slow_handshake_holds_up_nobody_and_has_a_deadline() {
         assert_eq!(text, "text");
         assert_closed(&silent);
         assert!(server.stop(LONG));
-    });
-}
-
-fn shout(datagram: Datagram, peer: SocketAddr) -> io::Result<usize> {
-    datagram
-        .socket
-        .send_to(&datagram.data.to_ascii_uppercase(), peer)
-}
-
-#[test]
-fn datagrams_are_served() {
-    everywhere(|| {
-        let server = DatagramServer::bind("127.0.0.1:0", shout).unwrap();
-        server.start().unwrap();
-        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
-        client.set_read_timeout(Some(LONG)).unwrap();
-        for text in ["one", "", "three"] {
-            client
-                .send_to(text.as_bytes(), server.local_addr())
-                .unwrap();
-            let mut buffer = [0; 16];
-            let (len, from) = client.recv_from(&mut buffer).unwrap();
-            assert_eq!(buffer[..len], *text.to_uppercase().as_bytes());
-            assert_eq!(from, server.local_addr());
-        }
-        server.stop_accepting();
-        client.send_to(b"late", server.local_addr()).unwrap();
-        server.start_accepting().unwrap();
-        assert_eq!(client.recv(&mut [0; 16]).unwrap(), 4);
-        assert!(server.stop(LONG));
-        UdpSocket::bind(server.local_addr()).unwrap();
-    });
-}
-
-#[test]
-fn datagrams_of_unix_sockets_are_served_in_any_mode() {
-    within(LONG, || {
-        let handler = |datagram: Datagram<UnixDatagram>, peer: unix::SocketAddr| {
-            datagram.socket.send_to_addr(&datagram.data, &peer)
-        };
-        let socket = UnixDatagram::bind("").unwrap();
-        socket.set_nonblocking(true).unwrap();
-        let server = DatagramServer::new(socket, handler).unwrap();
-        server.start().unwrap();
-        let client = UnixDatagram::bind("").unwrap();
-        client.send_to_addr(b"hello", &server.local_addr()).unwrap();
-        assert_eq!(client.recv(&mut [0; 16]).unwrap(), 5);
-        assert!(server.stop(LONG));
-    });
-}
-
-#[test]
-fn a_limit_of_datagrams_holds_and_stop_kills_their_handlers() {
-    within(LONG, || {
-        let (inside, go) = (Arc::new(AtomicUsize::new(0)), Arc::new(Event::new()));
-        let (count, gate) = (inside.clone(), go.clone());
-        let handler = move |datagram: Datagram, peer: SocketAddr| {
-            count.fetch_add(1, SeqCst);
-            gate.wait();
-            shout(datagram, peer)
-        };
-        let sockets = [UdpSocket::bind("127.0.0.1:0").unwrap()];
-        let builder = StreamServer::builder().limit(2);
-        let server = builder.receive(sockets, handler).unwrap();
-        server.start().unwrap();
-        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
-        client.set_read_timeout(Some(LONG)).unwrap();
-        for _ in 0..5 {
-            client.send_to(b"x", server.local_addr()).unwrap();
-        }
-        until("it is full", || inside.load(SeqCst) == 2);
-        assert_eq!(server.connections(), 2);
-        go.set();
-        for _ in 0..5 {
-            assert_eq!(client.recv(&mut [0; 16]).unwrap(), 1); // loopback loses none of so few
-        }
-        go.clear();
-        client.send_to(b"x", server.local_addr()).unwrap();
-        until("it waits", || {
-            server.connections() == 1 && inside.load(SeqCst) == 6
-        });
-        assert!(!server.stop(TICK));
-        assert_eq!(server.connections(), 0);
     });
 }

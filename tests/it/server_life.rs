@@ -1,13 +1,13 @@
 //! The life of servers: how they are started, whom they wait for, and how they end.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use greenloop::net::unix::{self, UnixListener, UnixStream};
 use greenloop::net::{SocketAddr, StreamServer, TcpListener, TcpStream};
 use greenloop::sync::Event;
-use greenloop::{shield, spawn, timeout};
+use greenloop::{joinall, shield, spawn, timeout};
 
 use crate::everywhere::everywhere;
 use crate::server::{TICK, assert_closed, assert_echoes, client_of, echo, echo_server};
@@ -108,15 +108,18 @@ fn who_comes_while_accepting_is_stopped_is_served_later() {
 #[test]
 fn no_connection_is_lost_when_accepting_stops_and_starts() {
     within(LONG, || {
-        for limit in [usize::MAX, 3] {
-            let builder = StreamServer::builder()
-                .limit(limit)
-                .reuse_port(1)
-                .backlog(1024);
+        let builder = StreamServer::builder().backlog(1024);
+        let limited = builder.clone().limit(3);
+        for builder in [
+            builder.clone(),
+            limited.clone(),
+            builder.reuse_port(3),
+            limited.reuse_port(3),
+        ] {
             let server = builder.bind("127.0.0.1:0", echo).unwrap();
             let addr = server.local_addr();
             let clients =
-                (0..500).map(|_| spawn(move || assert_echoes(&TcpStream::connect(addr).unwrap())));
+                (0..300).map(|_| spawn(move || assert_echoes(&TcpStream::connect(addr).unwrap())));
             let clients: Vec<_> = clients.collect();
             while !clients.iter().all(greenloop::JoinHandle::is_finished) {
                 server.start_accepting().unwrap();
@@ -127,6 +130,59 @@ fn no_connection_is_lost_when_accepting_stops_and_starts() {
                 .into_iter()
                 .for_each(|client| client.join().unwrap());
         }
+    });
+}
+
+#[test]
+fn who_comes_to_a_limited_server_while_accepting_is_stopped_is_served_later() {
+    everywhere(|| {
+        let builder = StreamServer::builder().limit(2);
+        for builder in [builder.clone(), builder.reuse_port(3)] {
+            let server = builder.bind("127.0.0.1:0", echo).unwrap();
+            server.start().unwrap();
+            let open = client_of(&server);
+            assert_echoes(&open);
+            server.stop_accepting();
+            let waiting: Vec<_> = (0..5).map(|_| client_of(&server)).collect();
+            assert_echoes(&open);
+            assert_eq!(server.connections(), 1);
+            drop(open);
+            until("it has ended", || server.connections() == 0);
+            server.start_accepting().unwrap();
+            // In any order; each makes room for another one.
+            let echoed = waiting
+                .into_iter()
+                .map(|it| spawn(move || assert_echoes(&it)));
+            for client in joinall(echoed.collect::<Vec<_>>()) {
+                client.unwrap();
+            }
+            assert!(server.stop(LONG));
+        }
+    });
+}
+
+#[test]
+fn accepting_stops_and_starts_over_a_unix_socket() {
+    everywhere(|| {
+        let handler = |mut stream: UnixStream, _: unix::SocketAddr| {
+            std::io::copy(&mut stream.try_clone()?, &mut stream)
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(folder.path().join("socket")).unwrap();
+        let server = StreamServer::new(listener, handler).unwrap();
+        for _ in 0..3 {
+            let mut client = UnixStream::connect_addr(&server.local_addr()).unwrap();
+            client.write_all(b"hello").unwrap();
+            client.shutdown(std::net::Shutdown::Write).unwrap();
+            assert_eq!(server.connections(), 0);
+            server.start_accepting().unwrap();
+            let mut echoed = String::new();
+            client.read_to_string(&mut echoed).unwrap();
+            assert_eq!(echoed, "hello");
+            server.stop_accepting();
+            until("it has ended", || server.connections() == 0);
+        }
+        assert!(server.stop(LONG));
     });
 }
 

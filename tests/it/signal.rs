@@ -6,14 +6,15 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use greenloop::net::{Datagram, DatagramServer, SocketAddr};
 use greenloop::signal::{
     self, SIGCHLD, SIGINT, SIGKILL, SIGSEGV, SIGSTOP, SIGTERM, SIGUSR1, SIGUSR2, Shutdown, Signals,
 };
-use greenloop::{joinall, run, sleep, spawn, timeout};
+use greenloop::{joinall, run, sleep, spawn, timeout, wait, wait_any};
 
 use crate::child::{Child, this_test};
 use crate::everywhere::everywhere;
-use crate::within::until;
+use crate::within::{LONG, until};
 
 /// Sends a signal to this process.
 fn send(name: &str) {
@@ -130,7 +131,7 @@ fn a_shutdown_wakes_all_and_ends_in_good_order() {
             let (shutdown, ready) = (shutdown.clone(), ready.clone());
             move || {
                 ready.send(()).unwrap();
-                shutdown.wait().unwrap();
+                shutdown.wait();
                 assert_eq!(shutdown.signal(), Some(SIGTERM));
             }
         };
@@ -148,7 +149,7 @@ fn a_shutdown_wakes_all_and_ends_in_good_order() {
             all_ready.recv().unwrap();
         }
         send("TERM");
-        shutdown.wait().unwrap();
+        shutdown.wait();
         for green in joinall(greens) {
             green.unwrap();
         }
@@ -167,7 +168,7 @@ fn a_second_signal_ends_the_process_at_once() {
     let end = Child::new(this_test!()).run(|| {
         let shutdown = Shutdown::on([SIGTERM, SIGINT]).unwrap();
         send("TERM");
-        shutdown.wait().unwrap();
+        shutdown.wait();
         send("INT");
         sleep(Duration::from_secs(600));
     });
@@ -181,7 +182,7 @@ fn a_request_of_our_own_is_like_a_first_signal() {
         let waiting = shutdown.clone();
         let waiting = spawn(move || waiting.wait());
         shutdown.request();
-        waiting.join().unwrap().unwrap();
+        waiting.join().unwrap();
         assert!(shutdown.is_requested() && shutdown.signal().is_none());
         send("TERM");
         sleep(Duration::from_secs(600));
@@ -190,14 +191,86 @@ fn a_request_of_our_own_is_like_a_first_signal() {
 }
 
 #[test]
-fn a_shutdown_that_is_gone_no_longer_ends_anything() {
+fn a_second_signal_ends_the_process_also_when_nobody_has_the_shutdown_any_more() {
+    let end = Child::new(this_test!()).run(|| {
+        let shutdown = Shutdown::on([SIGTERM, SIGINT]).unwrap();
+        send("TERM");
+        shutdown.wait();
+        drop(shutdown);
+        send("INT");
+        sleep(Duration::from_secs(600));
+    });
+    assert_eq!(end.signal(), Some(SIGINT), "{end}");
+}
+
+#[test]
+fn a_shutdown_that_is_gone_is_none_of_the_next_ones_business() {
     Child::new(this_test!()).passes(|| {
         drop(Shutdown::on([SIGUSR1]).unwrap());
         let shutdown = Shutdown::on([SIGUSR1]).unwrap();
         send("USR1");
-        shutdown.wait().unwrap();
-        drop(shutdown);
-        send("USR1");
+        shutdown.wait();
         assert!(!Shutdown::on([SIGUSR1]).unwrap().is_requested());
+    });
+}
+
+#[test]
+fn a_shutdown_is_waited_for_with_other_things() {
+    Child::new(this_test!()).passes(|| {
+        fn among_others() {
+            let shutdown = Shutdown::on([SIGUSR1]).unwrap();
+            let (parked, done) = (spawn(greenloop::thread::park), spawn(|| ()));
+            assert_eq!(wait_any(&[&parked, shutdown.event(), &done]), 2);
+            let ready = wait([shutdown.event()], Some(Duration::from_millis(5)), None);
+            assert!(ready.is_empty());
+            shutdown.request();
+            assert_eq!(wait_any(&[&parked, shutdown.event()]), 1);
+            parked.kill();
+        }
+        among_others();
+        spawn(among_others).join().unwrap();
+        run(among_others);
+        let shutdown = Shutdown::on([SIGUSR2]).unwrap();
+        let parked = spawn(greenloop::thread::park);
+        send("USR2");
+        assert_eq!(wait_any(&[&parked, shutdown.event()]), 1);
+        assert_eq!(shutdown.signal(), Some(SIGUSR2));
+    });
+}
+
+#[test]
+fn a_server_serves_until_a_shutdown() {
+    Child::new(this_test!()).passes(|| {
+        let shutdown = Shutdown::on([SIGTERM]).unwrap();
+        let server = DatagramServer::bind("127.0.0.1:0", |_: Datagram, _: SocketAddr| ());
+        let (server, waiting) = (server.unwrap(), shutdown.clone());
+        let handle = server.handle();
+        spawn(move || {
+            until("it serves", || handle.is_accepting());
+            send("TERM");
+        });
+        assert!(server.serve_until(waiting.event(), LONG).unwrap());
+        assert!(server.is_closed() && shutdown.is_requested());
+    });
+}
+
+/// Each of ten has a thread and three descriptors; others may come and go.
+#[test]
+fn a_shutdown_that_is_dropped_leaves_no_thread_and_no_descriptor() {
+    Child::new(this_test!()).passes(|| {
+        let count = |place| std::fs::read_dir(place).unwrap().count();
+        let own = || (count("/proc/self/task"), count("/proc/self/fd"));
+        drop(Shutdown::on([SIGTERM, SIGINT]).unwrap());
+        let before = own();
+        let many: Vec<_> = (0..10)
+            .map(|_| Shutdown::on([SIGTERM, SIGINT]).unwrap())
+            .collect();
+        let (threads, descriptors) = own();
+        assert!(threads >= before.0 + 9 && descriptors >= before.1 + 20);
+        drop(many);
+        until("all are gone", || {
+            let (threads, descriptors) = own();
+            threads <= before.0 + 3 && descriptors <= before.1 + 3
+        });
     });
 }

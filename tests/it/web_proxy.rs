@@ -17,15 +17,9 @@ pub(crate) fn proxy(flags: &[&str]) -> Served {
     Served::start("web_proxy", flags)
 }
 
-pub(crate) fn connect(proxy: &Served) -> TcpStream {
-    let stream = TcpStream::connect(&proxy.address).unwrap();
-    stream.set_read_timeout(Some(LONG)).unwrap();
-    stream
-}
-
 /// What comes back until the proxy ends the connection.
 pub(crate) fn ask(proxy: &Served, request: &str) -> Vec<u8> {
-    let mut stream = connect(proxy);
+    let mut stream = proxy.connect();
     let _ = stream.write_all(request.as_bytes()); // it may have heard enough
     rest(&mut stream)
 }
@@ -73,21 +67,8 @@ pub(crate) fn read_head(stream: &mut TcpStream) -> String {
 }
 
 fn terminated(mut proxy: Served, limit: Duration) -> ExitStatus {
-    terminate(&proxy);
-    let start = Instant::now();
-    loop {
-        if let Some(status) = proxy.child.try_wait().unwrap() {
-            return status;
-        }
-        assert!(start.elapsed() < limit, "it does not end");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn terminate(proxy: &Served) {
-    let pid = proxy.child.id().to_string();
-    let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
-    assert!(sent.success());
+    proxy.terminate();
+    proxy.wait(limit)
 }
 
 /// The arguments are curl's.
@@ -168,7 +149,7 @@ fn a_tunnel_passes_ends_on_one_by_one() {
             stream.write_all(&all).unwrap();
         });
         let proxy = proxy(&[]);
-        let mut stream = connect(&proxy);
+        let mut stream = proxy.connect();
         // What comes along with the request is for the target.
         write!(stream, "CONNECT {address} HTTP/1.1\r\nHost: a\r\n\r\nabc").unwrap();
         assert!(read_head(&mut stream).starts_with("HTTP/1.1 200 "));
@@ -183,7 +164,7 @@ fn a_tunnel_passes_ends_on_one_by_one() {
             stream.read_to_end(&mut all).unwrap();
             assert_eq!(all, b"and goodbye");
         });
-        let mut stream = connect(&proxy);
+        let mut stream = proxy.connect();
         write!(stream, "CONNECT {greeting} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         read_head(&mut stream);
         assert_eq!(rest(&mut stream), b"hello");
@@ -265,7 +246,7 @@ fn answers_of_every_length_come_through_whole() {
 fn many_clients_are_served_at_once() {
     within(LONG, || {
         let (server, proxy) = (Server::start(&[]), proxy(&[]));
-        let mut streams: Vec<_> = (0..200).map(|_| connect(&proxy)).collect();
+        let mut streams: Vec<_> = (0..200).map(|_| proxy.connect()).collect();
         let request = get(&server.address);
         for stream in &mut streams {
             stream.write_all(request.as_bytes()).unwrap();
@@ -290,10 +271,10 @@ fn a_stop_lets_a_conversation_end() {
             stream.write_all(b"34").unwrap();
         });
         let mut proxy = proxy(&["--drain-timeout", "60"]);
-        let mut stream = connect(&proxy);
+        let mut stream = proxy.connect();
         stream.write_all(get(&slow).as_bytes()).unwrap();
         let head = read_head(&mut stream);
-        terminate(&proxy);
+        proxy.terminate();
         let start = Instant::now();
         while TcpStream::connect(&proxy.address).is_ok() {
             assert!(start.elapsed() < LONG, "it still listens");
@@ -309,7 +290,7 @@ fn a_stop_has_a_deadline() {
     within(LONG, || {
         let proxy = proxy(&["--drain-timeout", "1"]);
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut stream = connect(&proxy);
+        let mut stream = proxy.connect();
         let address = silent.local_addr().unwrap();
         write!(stream, "CONNECT {address} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         read_head(&mut stream);

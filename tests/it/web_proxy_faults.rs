@@ -8,7 +8,7 @@ use socket2::SockRef;
 
 use crate::examples::{NOBODY, run};
 use crate::http_client::{Server, read_answer, rest};
-use crate::web_proxy::{connect, get, one, proxy, read_head, refusal, saying, target};
+use crate::web_proxy::{get, one, proxy, read_head, refusal, saying, target};
 use crate::within::{LONG, within};
 
 /// Each is answered so, whatever its target would say.
@@ -67,11 +67,11 @@ fn what_it_cannot_do_is_refused() {
         let request = format!("GET http://{}/ HTTP/1.1\r\nHost: a\r\n\r\n", proxy.address);
         assert_eq!(refusal(&proxy, &request).0, 508);
         assert_eq!(refusal(&proxy, "GET http://a/ HTT").0, 408, "a slow one");
-        let mut short = connect(&proxy);
+        let mut short = proxy.connect();
         short.write_all(b"GET http").unwrap();
         short.shutdown(Shutdown::Write).unwrap();
         assert_eq!(one(&rest(&mut short)).status, 400);
-        let mut mute = connect(&proxy);
+        let mut mute = proxy.connect();
         mute.shutdown(Shutdown::Write).unwrap();
         assert_eq!(rest(&mut mute), b"");
     });
@@ -151,7 +151,7 @@ fn an_answer_that_is_cut_looks_cut() {
             saying(b"HTTP/1.1 200 A\r\nTransfer-Encoding: chunked\r\n\r\nhalf"),
             stalled,
         ] {
-            let mut stream = connect(&proxy);
+            let mut stream = proxy.connect();
             stream.write_all(get(&address).as_bytes()).unwrap();
             let cut = stream.read_to_end(&mut Vec::new());
             assert!(cut.is_err(), "a reset, so that nobody takes it for all");
@@ -168,7 +168,7 @@ fn a_target_may_answer_before_it_has_heard_all() {
             "POST http://{}/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n12345",
             server.address
         );
-        let mut stream = connect(&proxy);
+        let mut stream = proxy.connect();
         stream.write_all(request.as_bytes()).unwrap();
         assert_eq!(read_answer(&mut BufReader::new(&stream)).status, 413);
         let deaf = target(|mut stream| {

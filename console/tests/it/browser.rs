@@ -9,6 +9,7 @@ use greenloop::{Builder, JoinHandle, inspect};
 
 use crate::chromium::Chromium;
 use crate::client::Client;
+use crate::deadlocks::{deadlock_of, two_locks};
 
 const TOKEN: &str = "0123456789abcdef";
 
@@ -117,6 +118,74 @@ fn every_view_is_drawn() {
 }
 
 #[test]
+fn the_numbers_of_the_workers_are_drawn() {
+    let Some(mut browser) = Chromium::start("metrics") else {
+        return println!("skipped: there is no chromium here");
+    };
+    let client = Client::new();
+    browser.open(&format!("http://{}/", client.0));
+    browser.click("[data-view=metrics]");
+    browser.until("document.querySelectorAll('#metrics tbody tr').length > 1");
+    let last = "[...document.querySelector('#metrics tbody tr:last-child').cells]\
+                .map((it) => it.textContent)";
+    // The second look has a rate.
+    browser.until(&format!("{last}[0] === 'all' && /^\\d+$/.test({last}[2])"));
+    browser.until(&format!("/^\\d+ %$/.test({last}[1])"));
+    assert_eq!(
+        browser.value("document.querySelectorAll('#latency rect.bar').length"),
+        24
+    );
+    browser.until("document.querySelector('#metrics dl').textContent.includes('blocking pool')");
+    greenloop::joinall(
+        (0..100).map(|_| greenloop::spawn(|| (0..100).for_each(|_| greenloop::yield_now()))),
+    );
+    let heights = "[...document.querySelectorAll('#latency rect.bar')]\
+                   .map((it) => Number(it.getAttribute('height')))";
+    browser.until(&format!("Math.max(...{heights}) === 120"));
+    browser.until("!document.querySelector('#latency').textContent.includes('NaN')");
+}
+
+#[test]
+fn a_deadlock_stands_above_everything_while_it_lasts() {
+    let Some(mut browser) = Chromium::start("deadlock") else {
+        return println!("skipped: there is no chromium here");
+    };
+    let client = Client::new();
+    browser.open(&format!("http://{}/", client.0));
+    let [left, right] = two_locks("left in the browser", "right in the browser");
+    let deadlock = deadlock_of(client, "left in the browser");
+    let shown = "document.querySelector('#deadlocks').innerText";
+    for member in deadlock["members"].as_array().unwrap() {
+        for part in ["name", "wait", "place"] {
+            browser.until(&format!("{shown}.includes({})", member[part]));
+        }
+    }
+    browser.until(&format!(
+        "{shown}.includes('2 green threads wait for each other')"
+    ));
+
+    let id = &deadlock["members"][0]["id"];
+    browser.click(&format!("#deadlocks [data-open='{id}']"));
+    browser.until("document.getElementById('backtrace').textContent.includes('two_locks')");
+    browser.click("#close");
+    browser.click("[data-view=waits]");
+    browser.until(&format!(
+        "document.querySelector('#graph rect.deadlocked[data-open=\"{id}\"]') !== null"
+    ));
+    assert_eq!(
+        browser.value("document.querySelectorAll('#graph path.deadlocked').length >= 2"),
+        true
+    );
+    left.kill();
+    right.join().unwrap();
+    browser.until(&format!("!{shown}.includes('in the browser')"));
+    let reports = "document.querySelector('#reports').textContent";
+    browser.until(&format!(
+        "{reports}.includes('has ended') && {reports}.includes('right in the browser')"
+    ));
+}
+
+#[test]
 fn a_name_that_is_markup_stays_a_name() {
     let Some(mut browser) = Chromium::start("markup") else {
         return println!("skipped: there is no chromium here");
@@ -190,6 +259,19 @@ fn pictures() {
     browser.click("[data-view=waits]");
     browser.until("document.querySelectorAll('#graph rect').length > 8");
     keep(&mut browser, "waits.png");
+    browser.click("[data-view=metrics]");
+    greenloop::joinall(
+        (0..200).map(|_| greenloop::spawn(|| (0..1000).for_each(|_| greenloop::yield_now()))),
+    );
+    browser
+        .until("/^\\d+$/.test(document.querySelector('#metrics tbody tr').cells[2].textContent)");
+    keep(&mut browser, "metrics.png");
+    let [left, right] = two_locks("Ada", "Bob");
+    browser.click("[data-view=waits]");
+    browser.until("document.querySelectorAll('#graph path.deadlocked').length === 2");
+    keep(&mut browser, "deadlock.png");
+    left.kill();
+    right.join().unwrap();
 }
 
 /// A program with something to see.

@@ -3,10 +3,12 @@
 mod browser;
 mod chromium;
 mod client;
+mod deadlocks;
 mod debugger;
 mod doors;
 mod heads;
 mod many;
+mod metrics;
 mod seen;
 #[path = "../../../tests/it/within.rs"]
 #[allow(dead_code, reason = "other tests use the rest of it")]

@@ -56,12 +56,17 @@ fn ask_all() {
         "/api/threads?parent=none",
         "/api/waits",
         "/api/sites",
+        "/api/deadlocks",
+        "/api/metrics",
         "/api/thread?id=500&backtrace=1",
     ] {
         let best = (0..5).map(|_| time(client, path)).min().unwrap();
         println!("{path}: {best:?} (best of five)");
         assert!(best < SOON, "{path}: {best:?}");
     }
+    let id = client.rows("for=Event&q=many.rs&limit=1", MANY)[0]["id"].clone();
+    let story = client.json(&format!("/api/thread?id={id}&backtrace=1"));
+    assert!(story["backtrace"].is_string(), "of one among many: {story}");
     end.set();
 }
 

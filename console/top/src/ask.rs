@@ -25,6 +25,13 @@ pub(crate) struct Source {
 pub(crate) struct Seen {
     pub(crate) summary: Summary,
     pub(crate) list: List,
+    pub(crate) metrics: Metrics,
+    /// Those that last.
+    pub(crate) deadlocks: Vec<Deadlock>,
+    /// The one that was to be looked at.
+    pub(crate) opened: Option<u64>,
+    /// Its story; none if it has ended.
+    pub(crate) story: Option<Story>,
 }
 
 #[derive(Deserialize)]
@@ -34,6 +41,51 @@ pub(crate) struct Summary {
     pub(crate) waits: BTreeMap<String, usize>,
     pub(crate) workers: Vec<Worker>,
     pub(crate) process: u32,
+    deadlocks: DeadlockCounts,
+}
+
+#[derive(Deserialize)]
+struct DeadlockCounts {
+    present: usize,
+}
+
+#[derive(Deserialize)]
+struct Deadlocks {
+    deadlocks: Vec<Deadlock>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Deadlock {
+    present: bool,
+    pub(crate) count: usize,
+    pub(crate) members: Vec<Member>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Member {
+    pub(crate) id: u64,
+    pub(crate) name: Option<String>,
+    pub(crate) place: String,
+    pub(crate) wait: String,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Metrics {
+    pub(crate) workers: Vec<Numbers>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Numbers {
+    pub(crate) index: usize,
+    pub(crate) switches: u64,
+    pub(crate) busy: f64,
+    pub(crate) idle: f64,
+    pub(crate) latency: Latency,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Latency {
+    pub(crate) p99: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -51,6 +103,21 @@ pub(crate) struct Worker {
 pub(crate) struct List {
     pub(crate) matching: usize,
     pub(crate) rows: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Story {
+    pub(crate) row: Row,
+    pub(crate) ancestors: Vec<Ancestor>,
+    pub(crate) joiners: Vec<u64>,
+    pub(crate) backtrace: Option<String>,
+    pub(crate) note: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Ancestor {
+    pub(crate) id: u64,
+    pub(crate) name: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -93,7 +160,7 @@ impl Source {
         })
     }
 
-    /// Asks for the summary and the first rows.
+    /// Asks for the summary, the first rows, and what else is shown.
     pub(crate) fn ask(&self, view: &View, rows: usize) -> io::Result<Seen> {
         let rows = rows.to_string();
         let parameters = [
@@ -102,13 +169,37 @@ impl Source {
             ("order", view.order()),
             ("limit", &rows),
         ];
+        let summary: Summary = self.get("summary", &[])?;
+        let deadlocks = match summary.deadlocks.present {
+            0 => Vec::new(),
+            _ => self.get::<Deadlocks>("deadlocks", &[])?.deadlocks,
+        };
         Ok(Seen {
-            summary: self.get("summary", &[])?,
+            summary,
             list: self.get("threads", &parameters)?,
+            metrics: self.get("metrics", &[])?,
+            deadlocks: deadlocks.into_iter().filter(|it| it.present).collect(),
+            opened: view.opened,
+            story: view.opened.map_or(Ok(None), |id| self.story(id))?,
         })
     }
 
+    /// None if it has ended.
+    fn story(&self, id: u64) -> io::Result<Option<Story>> {
+        let parameters = [("id", id.to_string()), ("backtrace", "1".into())];
+        let parameters = parameters.each_ref().map(|(name, it)| (*name, it.as_str()));
+        match self.fetch("thread", &parameters)? {
+            (StatusCode::NOT_FOUND, _) => Ok(None),
+            (status, body) => self.understand(status, &body).map(Some),
+        }
+    }
+
     fn get<T: DeserializeOwned>(&self, what: &str, parameters: &[(&str, &str)]) -> io::Result<T> {
+        let (status, body) = self.fetch(what, parameters)?;
+        self.understand(status, &body)
+    }
+
+    fn fetch(&self, what: &str, parameters: &[(&str, &str)]) -> io::Result<(StatusCode, String)> {
         let mut request = self
             .agent
             .get(format!("http://{}/api/{what}", self.address));
@@ -121,8 +212,12 @@ impl Source {
             .body_mut()
             .read_to_string()
             .map_err(|error| self.unreachable(error))?;
-        match response.status() {
-            StatusCode::OK => serde_json::from_str(&body).map_err(|_| self.foreign()),
+        Ok((response.status(), body))
+    }
+
+    fn understand<T: DeserializeOwned>(&self, status: StatusCode, body: &str) -> io::Result<T> {
+        match status {
+            StatusCode::OK => serde_json::from_str(body).map_err(|_| self.foreign()),
             StatusCode::UNAUTHORIZED => Err(self.locked()),
             StatusCode::NOT_FOUND => Err(self.foreign()),
             status => Err(io::Error::other(format!(

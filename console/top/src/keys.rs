@@ -4,10 +4,15 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::view::View;
 
+/// Rows that a page key passes.
+const PAGE: i16 = 10;
+
 /// What a key changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Effect {
     Nothing,
+    /// What is known is to be shown in another way.
+    Draw,
     /// Another list is wanted.
     Ask,
     End,
@@ -25,10 +30,22 @@ pub(crate) fn press(view: &mut View, key: KeyEvent) -> Effect {
         KeyCode::Char('s') => view.next_column(),
         KeyCode::Char('r') => view.reverse(),
         KeyCode::Char('/') => view.is_typing = true,
-        KeyCode::Esc => view.filter.clear(),
-        _ => return Effect::Nothing,
+        KeyCode::Enter => view.open(),
+        KeyCode::Esc => view.close(),
+        other => return go(view, other),
     }
     Effect::Ask
+}
+
+fn go(view: &mut View, key: KeyCode) -> Effect {
+    match key {
+        KeyCode::Up | KeyCode::Char('k') => view.move_by(-1),
+        KeyCode::Down | KeyCode::Char('j') => view.move_by(1),
+        KeyCode::PageUp => view.move_by(-PAGE),
+        KeyCode::PageDown => view.move_by(PAGE),
+        _ => return Effect::Nothing,
+    }
+    Effect::Draw
 }
 
 fn write(view: &mut View, key: KeyCode) -> Effect {
@@ -52,6 +69,7 @@ mod tests {
     fn press_all(view: &mut View, keys: &str) -> Vec<Effect> {
         let code = |it| match it {
             '\n' => KeyCode::Enter,
+            '>' => KeyCode::PageDown,
             '\x1b' => KeyCode::Esc,
             it => KeyCode::Char(it),
         };
@@ -69,6 +87,25 @@ mod tests {
         press_all(&mut view, "\x1b");
         assert_eq!(view.filter, "");
         assert_eq!(press_all(&mut view, "xq"), [Effect::Nothing, Effect::End]);
+    }
+
+    #[test]
+    fn a_row_is_selected_opened_and_left() {
+        let mut view = View::new("some", "id").unwrap();
+        assert_eq!(press_all(&mut view, "j\n"), [Effect::Draw, Effect::Ask]);
+        assert_eq!(view.opened, None, "there are no rows");
+        view.ids = vec![4, 5, 6];
+        press_all(&mut view, "jj");
+        assert_eq!(view.selected, Some(5));
+        (view.ids, view.lines) = (vec![7, 5, 4], 9);
+        press_all(&mut view, "j");
+        assert_eq!(view.selected, Some(4), "by its id");
+        press_all(&mut view, ">kkkkj\n>");
+        assert_eq!((view.opened, view.passed), (Some(5), 8));
+        press_all(&mut view, "\x1b");
+        assert_eq!((view.opened, view.filter.as_str()), (None, "some"));
+        press_all(&mut view, "\x1b");
+        assert_eq!(view.filter, "");
     }
 
     #[test]

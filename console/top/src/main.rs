@@ -1,7 +1,7 @@
 //! `greenloop-top`: what the green threads of a running program do, in a terminal.
 //!
 //! ```text
-//! greenloop-top 127.0.0.1:6060                 # q ends; / filters; s sorts by the next column
+//! greenloop-top 127.0.0.1:6060                 # q ends; / filters; s sorts; Enter opens
 //! greenloop-top 127.0.0.1:6060 --once          # one frame as plain text, for pipes
 //! GREENLOOP_TOKEN=… greenloop-top HOST:6060    # a page that wants a token
 //! ```
@@ -9,9 +9,11 @@
 //! The program serves its page: `greenloop::inspect::serve("127.0.0.1:6060")`, feature `console`.
 
 mod ask;
+mod asker;
 mod keys;
 mod once;
 mod screen;
+mod story;
 mod view;
 
 use std::io::{self, IsTerminal};
@@ -76,5 +78,5 @@ fn show(args: &Args) -> io::Result<()> {
             "standard output is no terminal; use --once",
         ));
     }
-    screen::run(&source, view, seen)
+    screen::run(source, view, seen)
 }

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use crate::ask::{Row, Seen, Summary, Worker};
+use crate::ask::{Deadlock, Metrics, Numbers, Row, Seen, Summary, Worker};
 
 pub(crate) fn print(to: &mut impl Write, seen: &Seen) -> io::Result<()> {
     writeln!(to, "{}", title(&seen.summary))?;
-    for worker in &seen.summary.workers {
-        writeln!(to, "{}", worker_line(worker))?;
+    for line in worker_lines(seen, None) {
+        writeln!(to, "{line}")?;
+    }
+    for line in deadlock_lines(seen) {
+        writeln!(to, "{line}")?;
     }
     writeln!(to, "waits: {}", counts(&seen.summary.waits))?;
     for row in &seen.list.rows {
@@ -36,7 +39,51 @@ pub(crate) fn counts(of: &BTreeMap<String, usize>) -> String {
     words.join(", ")
 }
 
-pub(crate) fn worker_line(it: &Worker) -> String {
+/// A line for each worker: what it does, and its numbers since `before`, or since the start.
+pub(crate) fn worker_lines(seen: &Seen, before: Option<&Metrics>) -> Vec<String> {
+    let line = |worker: &Worker| {
+        let is_it = |it: &&Numbers| it.index == worker.index;
+        let now = seen.metrics.workers.iter().find(is_it);
+        let before = before.and_then(|it| it.workers.iter().find(is_it));
+        let numbers = now.map(|it| numbers(it, before)).unwrap_or_default();
+        worker_line(worker) + &numbers
+    };
+    seen.summary.workers.iter().map(line).collect()
+}
+
+/// Its time is either busy or idle, so that both say how long it was.
+fn numbers(now: &Numbers, before: Option<&Numbers>) -> String {
+    let (switches, busy, idle) = before.map_or((0, 0.0, 0.0), |it| (it.switches, it.busy, it.idle));
+    let busy = now.busy - busy;
+    let time = busy + now.idle - idle;
+    if time <= 0.0 {
+        return String::new();
+    }
+    let (share, rate) = (
+        100.0 * busy / time,
+        now.switches.saturating_sub(switches) as f64 / time,
+    );
+    let p99 = now.latency.p99.map(|it| format!(", p99 {} µs", it * 1e6));
+    let p99 = p99.unwrap_or_default();
+    format!("; {share:.0} % busy, {rate:.0} switches/s{p99}")
+}
+
+/// The members of each deadlock that lasts, below a line that says so.
+pub(crate) fn deadlock_lines(seen: &Seen) -> Vec<String> {
+    let lines = |it: &Deadlock| {
+        let mut lines = vec![format!("DEADLOCK of {}:", it.count)];
+        lines.extend(it.members.iter().map(|it| {
+            let name = it.name.as_deref().map(printable);
+            let name = name.map(|it| format!(" '{it}'")).unwrap_or_default();
+            let (id, place, wait) = (it.id, &it.place, printable(&it.wait));
+            format!("  green thread {id}{name} (spawned at {place}): {wait}")
+        }));
+        lines
+    };
+    seen.deadlocks.iter().flat_map(lines).collect()
+}
+
+fn worker_line(it: &Worker) -> String {
     let what = if it.hub { "hub" } else { "worker" };
     let runs = it
         .running
@@ -72,7 +119,7 @@ pub(crate) fn cells(it: &Row) -> [String; 7] {
 }
 
 /// Control characters in a name would be commands to the terminal.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|it| if it.is_control() { '\u{fffd}' } else { it })
         .collect()

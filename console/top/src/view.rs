@@ -1,4 +1,4 @@
-//! `View`: which green threads are shown, in which order.
+//! `View`: which green threads are shown, in which order, and which one is looked at.
 
 use std::io;
 
@@ -16,12 +16,22 @@ const COLUMNS: [(&str, bool); 9] = [
 ];
 
 /// Which ones, and in which order.
+#[derive(Clone)]
 pub(crate) struct View {
     pub(crate) filter: String,
     pub(crate) sort: &'static str,
     is_descending: bool,
     /// The filter is being typed.
     pub(crate) is_typing: bool,
+    /// The ids of the rows that are shown.
+    pub(crate) ids: Vec<u64>,
+    pub(crate) selected: Option<u64>,
+    /// The one whose story is shown instead of the list.
+    pub(crate) opened: Option<u64>,
+    /// Lines of the story that have been passed.
+    pub(crate) passed: u16,
+    /// How many it has.
+    pub(crate) lines: u16,
 }
 
 impl View {
@@ -38,6 +48,11 @@ impl View {
             sort,
             is_descending,
             is_typing: false,
+            ids: Vec::new(),
+            selected: None,
+            opened: None,
+            passed: 0,
+            lines: 0,
         })
     }
 
@@ -50,6 +65,38 @@ impl View {
         let at = COLUMNS.iter().position(|(name, _)| *name == self.sort);
         let next = at.map_or(0, |at| at + 1) % COLUMNS.len();
         (self.sort, self.is_descending) = COLUMNS[next];
+    }
+
+    /// The row that is selected, if it is among those shown.
+    pub(crate) fn selected_row(&self) -> Option<usize> {
+        self.ids.iter().position(|id| Some(*id) == self.selected)
+    }
+
+    /// Selects another row, or shows other lines of the story.
+    pub(crate) fn move_by(&mut self, rows: i16) {
+        if self.opened.is_some() {
+            let passed = self.passed.saturating_add_signed(rows);
+            self.passed = passed.min(self.lines.saturating_sub(1));
+            return;
+        }
+        let next = match self.selected_row() {
+            Some(row) => row.saturating_add_signed(rows.into()),
+            None => 0,
+        };
+        let last = self.ids.len().saturating_sub(1);
+        self.selected = self.ids.get(next.min(last)).copied();
+    }
+
+    /// Shows the story of the one that is selected.
+    pub(crate) fn open(&mut self) {
+        (self.opened, self.passed) = (self.selected, 0);
+    }
+
+    /// Goes back: from a story to the list, from that to all.
+    pub(crate) fn close(&mut self) {
+        if self.opened.take().is_none() {
+            self.filter.clear();
+        }
     }
 
     pub(crate) fn reverse(&mut self) {

@@ -1,6 +1,7 @@
 //! `greenloop-top --once` against a program, and what it refuses.
 
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use greenloop::{Builder, inspect, thread};
 
@@ -46,12 +47,41 @@ fn one_frame_has_workers_and_green_threads() {
     );
     assert!(text.contains("\nworker 0: "), "{text}");
     assert!(
+        text.contains(" % busy, ") && text.contains(" switches/s"),
+        "{text}"
+    );
+    assert!(
         text.contains("seen in\u{fffd}[31m a terminal  waiting to be unparked  "),
         "{text}"
     );
     assert!(text.lines().last().unwrap().contains("top.rs:"), "{text}");
     parked.thread().unpark();
     parked.join().unwrap();
+}
+
+#[test]
+fn a_deadlock_is_told_with_its_members() {
+    let address = inspect::serve("127.0.0.1:0").unwrap().local_addr();
+    let (found, finds) = std::sync::mpsc::channel();
+    inspect::on_deadlock(move |_| found.send(()).unwrap());
+    let itself = Builder::new().name("narcissus".into()).spawn(|| {
+        let mutex = greenloop::sync::Mutex::new(());
+        let _held = mutex.lock();
+        drop(mutex.lock());
+    });
+    finds.recv_timeout(Duration::from_secs(120)).unwrap();
+    let output = top(&[&address.to_string(), "--once", "--rows", "0"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (_, deadlock) = text
+        .split_once("\nDEADLOCK of 1:\n  green thread ")
+        .unwrap();
+    let line = deadlock.lines().next().unwrap();
+    assert!(
+        line.contains("'narcissus' (spawned at ") && line.contains("top.rs:"),
+        "{text}"
+    );
+    assert!(line.contains("): locking the mutex at 0x"), "{text}");
+    itself.unwrap().kill();
 }
 
 #[test]

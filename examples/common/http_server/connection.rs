@@ -129,9 +129,13 @@ impl<'a, S: Transport> Connection<'a, S> {
             self.watched.enter(Phase::Receiving, by);
         }
         match self.fill() {
-            Err(Failure::Refused(_)) if is_idle => Ok(false),
-            outcome => outcome.map(|()| true),
+            Err(Failure::Refused(_)) if is_idle => return Ok(false),
+            outcome => outcome?,
         }
+        if is_idle {
+            self.watched.enter(Phase::Receiving, by); // at once: who is idle may be told to end
+        }
+        Ok(true)
     }
 
     fn fill(&mut self) -> Result<(), Failure> {

@@ -1,16 +1,12 @@
 //! `HttpServer`: HTTP/1.1 on many connections at once, answered by a handler.
 
-mod buffer;
-mod chunked;
 mod connection;
 mod date;
 mod files;
-mod head;
 mod heads;
-mod limits;
-mod request;
+#[path = "../http_parts/mod.rs"]
+mod parts;
 mod response;
-mod status;
 #[cfg_attr(feature = "tls", path = "tls.rs")]
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;
@@ -28,6 +24,7 @@ use greenloop::signal::Shutdown;
 use connection::Connection;
 pub(crate) use files::Files;
 pub(crate) use limits::Limits;
+use parts::{buffer, chunked, head, limits, request, status};
 pub(crate) use request::Request;
 pub(crate) use response::Response;
 pub(crate) use status::Status;
@@ -125,7 +122,7 @@ impl Serving {
     /// Serves until `shutdown` is asked for; then what has arrived is answered, until the limit's
     /// deadline. Returns how many connections that deadline has cut.
     pub(crate) fn until(self, shutdown: &Shutdown) -> io::Result<usize> {
-        shutdown.wait()?;
+        shutdown.wait();
         let (asked, patience) = (Instant::now(), self.patience);
         let left = || patience.saturating_sub(asked.elapsed());
         self.server.close();

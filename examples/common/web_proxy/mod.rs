@@ -3,23 +3,12 @@
 mod answered;
 mod asked;
 mod body;
-#[allow(dead_code, reason = "the server takes chunks out of it")]
-#[path = "../http_server/buffer.rs"]
-mod buffer;
-#[path = "../http_server/chunked.rs"]
-mod chunked;
-#[allow(dead_code, reason = "the server looks ahead")]
-#[path = "../http_server/head.rs"]
-mod head;
 mod headers;
-#[allow(dead_code, reason = "the server has more of them")]
-#[path = "../http_server/limits.rs"]
-mod limits;
 mod line;
+#[allow(dead_code, reason = "http_server uses all of it")]
+#[path = "../http_parts/mod.rs"]
+mod parts;
 mod refusal;
-#[allow(dead_code, reason = "the server answers by them")]
-#[path = "../http_server/status.rs"]
-mod status;
 
 use std::io::{self, Read, Write};
 use std::time::Duration;
@@ -35,6 +24,7 @@ use buffer::Input;
 use head::HeadScanner;
 use limits::Limits;
 use line::{Line, Pulse};
+use parts::{buffer, chunked, head, limits, status};
 use refusal::Refusal;
 use status::Status;
 

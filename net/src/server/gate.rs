@@ -196,11 +196,14 @@ impl<I: Intake> Shift<'_, I> {
     }
 }
 
-/// Whether it will be the same for ever: the descriptor is not one, or no longer.
+/// Whether it will be the same for ever: the descriptor is not one, or no longer, or is shut down.
 fn is_fatal(error: &io::Error) -> bool {
     match Errno::from_io_error(error) {
         Some(Errno::BADF | Errno::INVAL | Errno::NOTSOCK | Errno::OPNOTSUPP) => true,
         Some(_) => false,
-        None => error.kind() == ErrorKind::InvalidInput,
+        None => matches!(
+            error.kind(),
+            ErrorKind::InvalidInput | ErrorKind::UnexpectedEof
+        ),
     }
 }

@@ -209,8 +209,9 @@ impl ServerHandle {
     /// # Errors
     ///
     /// Those of [`start`](Self::start), but for a server that was closed before: then it returns at
-    /// once. What `accept` says if it can never succeed again (the descriptor is no listener); the
-    /// server is closed then. `Other` if the green thread that accepts was ended from outside.
+    /// once. What `accept` says if it can never succeed again (the descriptor is no listener), and
+    /// `UnexpectedEof` if a socket for datagrams has been shut down; the server is closed then.
+    /// `Other` if the green thread that accepts was ended from outside.
     ///
     /// # Examples
     ///

@@ -7,6 +7,8 @@ use std::path::Path;
 use rustls::RootCertStore;
 
 use super::{failure, pem};
+use crate::deadline::Deadline;
+use crate::offload::offload;
 
 /// The authorities whose signature on a peer's certificate is believed.
 ///
@@ -34,7 +36,7 @@ impl Roots {
     ///
     /// `NotFound` if there are none that can be read.
     pub fn native() -> io::Result<Roots> {
-        let found = pem::off_worker(rustls_native_certs::load_native_certs);
+        let found = offload(Deadline::NEVER, rustls_native_certs::load_native_certs)?;
         let mut store = RootCertStore::empty();
         store.add_parsable_certificates(found.certs); // systems have some that are out of use
         if store.is_empty() {

@@ -23,7 +23,7 @@ pub(super) fn from_std(addr: &SocketAddr) -> io::Result<SocketAddrUnix> {
 }
 
 /// Returns a sender's address, which is another kind of one only if the descriptor is.
-pub(super) fn to_std(from: Option<SocketAddrAny>) -> io::Result<SocketAddr> {
+pub(crate) fn to_std(from: Option<SocketAddrAny>) -> io::Result<SocketAddr> {
     let Some(from) = from else {
         return unnamed();
     };

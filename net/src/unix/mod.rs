@@ -25,7 +25,7 @@
 //!
 //! What waits, timeouts and errors are those of [`greenloop::net`](crate).
 
-mod address;
+pub(crate) mod address;
 mod connect;
 mod datagram;
 mod incoming;

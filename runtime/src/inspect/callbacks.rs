@@ -3,7 +3,6 @@
 use crate::abort;
 use crate::lock::Lock;
 use std::fmt::Display;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 type Callback<R> = Arc<dyn Fn(&R) + Send + Sync>;
@@ -23,15 +22,9 @@ impl<R: Display> Callbacks<R> {
     /// Tells the log and the callbacks: foreign code, which may do wrong, and ends nothing by that.
     pub(super) fn report(&self, report: &R) {
         let callbacks = self.0.lock().clone();
-        call(|| log::warn!("greenloop: {report}"));
+        abort::contain(|| log::warn!("greenloop: {report}"));
         for callback in callbacks {
-            call(|| callback(report));
+            abort::contain(|| callback(report));
         }
-    }
-}
-
-fn call(f: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
-        abort::forget(payload);
     }
 }

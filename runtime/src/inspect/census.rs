@@ -83,11 +83,7 @@ fn look_at(header: &'static Header, now: u64) -> Option<Found> {
     let (word, wait, since) = held.moment();
     let state = state(header, word)?;
     let waits = state == State::Waiting;
-    let kind = match header.kind() {
-        header::Kind::Light => Kind::Light,
-        header::Kind::Full => Kind::Full,
-        header::Kind::Job => Kind::Job,
-    };
+    let kind = Kind::of(header);
     // SAFETY: held until the end of this function.
     let (thread, label) = unsafe { (header.thread(), header.label()) };
     let entry = GreenThread {

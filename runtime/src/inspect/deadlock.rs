@@ -84,9 +84,10 @@ static CALLBACKS: Callbacks<Deadlock> = Callbacks::new();
 /// threads that wait for each other's locks ([`Mutex`](crate::sync::Mutex),
 /// [`ReentrantMutex`](crate::sync::ReentrantMutex), a written [`RwLock`](crate::sync::RwLock)) or
 /// ends is reported some 50 to 100 ms after it has formed; later if a worker is held by something
-/// else. What is reported is one: each of them waited all the time. Not found are cycles that lead
-/// through an OS thread, a reader of an `RwLock`, a scope, or a lock of std. A wait with a deadline,
-/// or inside of a [`timeout`](crate::timeout()), ends by itself and is no part of any.
+/// else. What is reported is one: each of them waited all the time. A guard that was moved to
+/// another green thread of its worker counts as held by the one that locked. Not found are cycles
+/// that lead through an OS thread, a reader of an `RwLock`, a scope, or a lock of std. A wait with a
+/// deadline, or inside of a [`timeout`](crate::timeout()), ends by itself and is no part of any.
 ///
 /// `f` runs on an OS thread of its own, which does nothing else meanwhile: it may wait, and kill
 /// somebody. A panic in it is caught. Callbacks stay for the life of the process.

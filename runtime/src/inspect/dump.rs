@@ -43,6 +43,7 @@ pub struct Dump {
 pub struct Options {
     pub(super) backtraces: bool,
     pub(super) patience: Duration,
+    pub(super) only: Option<u64>,
 }
 
 impl Options {
@@ -51,6 +52,7 @@ impl Options {
         Options {
             backtraces: false,
             patience: Duration::from_millis(100),
+            only: None,
         }
     }
 
@@ -65,6 +67,31 @@ impl Options {
     pub fn patience(mut self, patience: Duration) -> Options {
         self.patience = patience;
         self
+    }
+
+    /// Wants the green thread with this [id](GreenThread::id) alone: its worker is the only one that
+    /// is asked, so that a backtrace of one costs no more with very many beside it. The dump has all
+    /// workers nevertheless, of which the others are never said to be hung; and no green thread if
+    /// there is none with this id.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use greenloop::inspect::{self, Options};
+    ///
+    /// let all: Vec<_> = (0..100).map(|_| greenloop::spawn(greenloop::thread::park)).collect();
+    /// let id = inspect::dump().iter().next().unwrap().id();
+    /// let dump = inspect::dump_with(Options::new().backtraces(true).only(id));
+    /// assert_eq!(dump.len(), 1);
+    /// # greenloop::killall(&all, None).unwrap();
+    /// ```
+    pub fn only(mut self, id: u64) -> Options {
+        self.only = Some(id);
+        self
+    }
+
+    pub(super) fn wants(self, it: &GreenThread) -> bool {
+        self.only.is_none_or(|id| it.id == id)
     }
 }
 
@@ -95,19 +122,21 @@ pub fn dump() -> Dump {
 /// }
 /// ```
 pub fn dump_with(options: Options) -> Dump {
-    let mut found = census();
+    let mut found = census(options);
     let workers = questions::ask(&mut found, options);
     holder::enter(&mut found);
+    // Now only: those who hold locks had to be found as well.
+    let entries = found.into_iter().map(|it| it.entry);
     Dump {
-        green_threads: found.into_iter().map(|it| it.entry).collect(),
+        green_threads: entries.filter(|it| options.wants(it)).collect(),
         workers,
     }
 }
 
-fn census() -> Vec<Found> {
+fn census(options: Options) -> Vec<Found> {
     let now = clock::now();
     let mut found = census::take(now);
-    for it in &mut found {
+    for it in found.iter_mut().filter(|it| options.wants(&it.entry)) {
         it.entry.wait = it.wait.map(|wait| Wait::new(wait, now));
         describe(it);
     }

@@ -1,6 +1,7 @@
 //! `GreenThread`: what a dump says of one green thread.
 
 use super::wait::Wait;
+use crate::header::{self, Header};
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
@@ -59,6 +60,16 @@ pub enum Backtrace {
     NoRoom,
     /// Its symbols are looked up when it is printed.
     Taken(std::backtrace::Backtrace),
+}
+
+impl Kind {
+    pub(super) fn of(header: &Header) -> Kind {
+        match header.kind() {
+            header::Kind::Light => Kind::Light,
+            header::Kind::Full => Kind::Full,
+            header::Kind::Job => Kind::Job,
+        }
+    }
 }
 
 impl GreenThread {

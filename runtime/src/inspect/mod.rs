@@ -42,6 +42,7 @@ mod holder;
 mod json;
 mod metrics;
 mod monitor;
+pub(crate) mod observer;
 mod panic;
 mod place;
 #[cfg(feature = "metrics")]
@@ -49,6 +50,8 @@ mod prometheus;
 mod questions;
 mod search;
 mod signal;
+#[cfg(feature = "tracing")]
+mod spans;
 mod stacks;
 mod tree;
 mod wait;
@@ -64,10 +67,13 @@ pub use self::holder::Holder;
 pub use self::metrics::{Latencies, Metrics, WorkerMetrics, metrics};
 pub(crate) use self::monitor::monitor_if_wanted;
 pub use self::monitor::{Blocked, monitor, offences, on_blocked};
+pub use self::observer::{Observed, Observer, observe};
 pub use self::panic::on_panic;
 pub use self::place::Place;
 pub(crate) use self::search::Search;
 pub use self::signal::on_signal;
+#[cfg(feature = "tracing")]
+pub use self::spans::trace_spans;
 pub use self::stacks::{SiteUse, measure_stacks, stacks};
 pub use self::wait::Wait;
 pub use self::worker::{Activity, Worker};

@@ -165,7 +165,12 @@ fn keep_watch() {
             continue;
         }
         let mut remotes = Vec::new();
-        remote::for_each(|it| remotes.push(it.index));
+        remote::for_each(|it| {
+            // One whose worker has never run may be gone when it is looked at.
+            if it.counts.role() != Role::Nobody || watched.contains_key(&it.index) {
+                remotes.push(it.index);
+            }
+        });
         for index in remotes {
             let found = watched
                 .entry(index)

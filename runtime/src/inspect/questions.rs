@@ -20,7 +20,7 @@ const LOOK: u64 = 10_000_000;
 /// One worker, and what it was asked.
 struct Question {
     worker: Worker,
-    /// None if it has no green threads, and so nothing to say.
+    /// None if it has no green threads, or none that is wanted, and so nothing to say.
     request: Option<Arc<Request>>,
     progress: usize,
     progressed_at: u64,
@@ -34,12 +34,13 @@ pub(super) fn ask(found: &mut [Found], options: Options) -> Vec<Worker> {
     } else {
         Ask::Stack
     };
-    let mut targets = targets(found);
+    let mut targets = targets(found, options);
     let mut questions = workers(found);
     for question in &mut questions {
         let home = remote::at(question.worker.index);
         let targets = targets.remove(&home.index).unwrap_or_default();
-        if home.counts.live.load(Ordering::Relaxed) > 0 {
+        let is_wanted = options.only.is_none() || !targets.is_empty();
+        if is_wanted && home.counts.live.load(Ordering::Relaxed) > 0 {
             let request = Request::new(targets, what);
             question.request = Some(request.clone());
             request::ask(home, request);
@@ -56,10 +57,11 @@ fn clock_nanos(options: Options) -> u64 {
     u64::try_from(options.patience.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Who is suspended on which worker.
-fn targets(found: &[Found]) -> BTreeMap<usize, Vec<Target>> {
+/// Who of those that are wanted is suspended on which worker.
+fn targets(found: &[Found], options: Options) -> BTreeMap<usize, Vec<Target>> {
     let mut targets: BTreeMap<usize, Vec<Target>> = BTreeMap::new();
-    for (number, it) in found.iter().enumerate() {
+    let wanted = found.iter().enumerate();
+    for (number, it) in wanted.filter(|(_, it)| options.wants(&it.entry)) {
         let suspended = matches!(it.entry.state, State::Ready | State::Waiting);
         if let Some(home) = it.home.filter(|_| suspended && it.entry.kind != Kind::Job) {
             targets.entry(home).or_default().push(Target {

@@ -51,8 +51,9 @@ enum Shutdown {
     Immediate,
 }
 
-/// A deadline that is over without a look at the clock: for what never waits.
-pub(super) const NOW: u64 = 0;
+/// For what never waits nor yields: over without a look at the clock. No `clock::deadline` is equal
+/// to it.
+pub(super) const NOW: u64 = NEVER - 1;
 
 impl<C: Container> Core<C> {
     pub(super) const fn new(items: C, capacity: usize) -> Self {

@@ -2,6 +2,7 @@
 
 use super::class::SizeClass;
 use super::slab;
+use crate::context;
 use std::io;
 
 /// What the system refused, for which class.
@@ -15,6 +16,8 @@ impl Refusal {
     /// Returns an error of the same kind with the whole story. Reads `/proc`, so only for an error
     /// that is returned.
     pub(super) fn explain(self) -> io::Error {
+        // The caller's worker has lent its cache, which others would want during a wait in a hook.
+        let _own = context::hooks_off();
         let existing: usize = slab::slabs().map(|slab| slab.slots).sum();
         let (what, error, causes) = match self {
             Refusal::Slab(class, error) => (

@@ -75,6 +75,7 @@ pub(crate) struct Stack(Slot);
 
 /// Who runs on a stack, for the report of an overflow.
 #[derive(Debug)]
+#[repr(C)] // the number first: see `Header`
 pub(crate) struct Label {
     pub(crate) thread: Option<Thread>,
     pub(crate) location: &'static Location<'static>,

@@ -48,7 +48,9 @@ impl Owned {
     #[cold]
     fn acquire_slowly(&self, deadline: u64, thing: Thing) -> bool {
         let _waiting = suspicion::raise(deadline == NEVER);
-        let taken = self.permits.acquire(deadline, Wait::on(thing, &self.owner));
+        let taken = self
+            .permits
+            .acquire_slowly(deadline, Wait::on(thing, &self.owner));
         if taken {
             self.owner.enter();
         }

@@ -91,8 +91,9 @@ impl Permits {
         self.try_acquire() || self.acquire_slowly(deadline, why)
     }
 
+    /// [`acquire`](Permits::acquire), for whoever has tried.
     #[cold]
-    fn acquire_slowly(&self, deadline: u64, why: Wait) -> bool {
+    pub(super) fn acquire_slowly(&self, deadline: u64, why: Wait) -> bool {
         let waiters = self.waiters.lock();
         if self.take_or_announce() {
             return true;

@@ -4,16 +4,14 @@
 use super::Worker;
 use crate::coroutine::{Coroutine, Look, Outcome, Resume};
 use crate::extra;
-use crate::header::{Header, Teardown};
+use crate::header::{Header, MEASURED, Teardown};
+use crate::inspect::observer;
 use crate::latency;
 use crate::spawn;
 use crate::stack::measure;
 use crate::word::BODY;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
-
-/// Calls that succeed without a wait before a green thread lets others run.
-pub(super) const IO_BUDGET: u32 = 128;
 
 impl Worker {
     /// Runs a green thread until it yields, waits or ends.
@@ -24,7 +22,35 @@ impl Worker {
         if header.stack_top.get().is_null() && !self.start(next) {
             return;
         }
-        match self.resume(header, Resume::Run) {
+        let outcome = self.resume(header, Resume::Run);
+        self.settle(next, outcome);
+    }
+
+    /// [`execute`](Worker::execute), and tells observers of each step.
+    pub(super) fn execute_observed(&self, next: NonNull<Header>) {
+        // SAFETY: as in `execute`.
+        let header = unsafe { next.as_ref() };
+        if header.stack_top.get().is_null() {
+            if !self.start(next) {
+                return;
+            }
+            observer::started(header);
+        }
+        observer::resumed(header);
+        let outcome = self.resume(header, Resume::Run);
+        observer::suspended(self, header, outcome);
+        if outcome == Outcome::Done {
+            observer::ended(header);
+        }
+        self.settle(next, outcome);
+    }
+
+    /// Puts a green thread where it belongs after its turn.
+    #[inline(always)]
+    fn settle(&self, next: NonNull<Header>, outcome: Outcome) {
+        // SAFETY: as in `execute`.
+        let header = unsafe { next.as_ref() };
+        match outcome {
             Outcome::Yielded => self.push(next),
             Outcome::Parked if header.word.park() => {}
             Outcome::Parked => self.push(next),
@@ -35,15 +61,10 @@ impl Worker {
 
     #[inline(always)]
     fn resume(&self, header: &Header, resume: Resume) -> Outcome {
-        let switches = self.switches.get().wrapping_add(1);
-        self.switches.set(switches);
-        self.remote
-            .counts
-            .switches
-            .store(switches, Ordering::Relaxed);
-        self.budget.set(IO_BUDGET);
+        let counts = &self.remote.counts;
+        latency::add(&counts.switches, 1);
         let current = std::ptr::from_ref(header).cast_mut();
-        self.remote.counts.current.store(current, Ordering::Relaxed);
+        counts.current.store(current, Ordering::Relaxed);
         self.context.green.set(Some(NonNull::from(header)));
         // SAFETY: it lives here and does not run, so this is the only reference to its coroutine.
         let coroutine = unsafe { &mut *header.coroutine.get() };
@@ -81,6 +102,9 @@ impl Worker {
         let header = unsafe { next.as_ref() };
         if !header.word.start(self.index()) {
             self.stacks.borrow_mut().refund(header.class.get());
+            if self.remote.counts.is_observed() {
+                observer::ended(header);
+            }
             self.release(next);
             return false;
         }
@@ -88,8 +112,8 @@ impl Worker {
             header.teardown.set(Teardown::Due);
         }
         let stack = self.stacks.borrow_mut().take(header.class.get());
-        header.measured.set(measure::is_chosen());
-        if header.measured.get() {
+        if measure::is_chosen() {
+            header.marks.set(MEASURED);
             stack.forget();
         }
         // SAFETY: the label lies in a slot, which stays in use until `retire` puts the stack back,
@@ -119,7 +143,7 @@ impl Worker {
         let coroutine = unsafe { (*header.coroutine.get()).take() };
         let stack = coroutine.expect("it ran").into_stack();
         drop(extra::take_storage(header));
-        if header.measured.take() {
+        if header.marks.unset(MEASURED) {
             // SAFETY: as in `execute`; the label stays while `BODY` is held.
             measure::note(unsafe { header.label() }.location, &stack);
         }

@@ -114,7 +114,7 @@ impl Worker {
         let others = self
             .place
             .is_some_and(|it| it.scheduler.has_work_of_others(it.position));
-        others || self.timers_due.get() || !self.fifo.is_empty()
+        others || self.remote.counts.are_timers_due() || !self.fifo.is_empty()
     }
 }
 

@@ -1,0 +1,149 @@
+//! Green threads that wait for each other: told by the page while that lasts, and afterwards.
+
+use std::sync::Arc;
+
+use greenloop::sync::{Event, Mutex};
+use greenloop::{Builder, JoinHandle, inspect};
+use serde_json::Value;
+
+use crate::client::Client;
+use crate::within::until;
+
+/// Two that each hold a lock, and want the other's. A kill of one lets the other one go on.
+pub(crate) fn two_locks(left: &str, right: &str) -> [JoinHandle<()>; 2] {
+    let locks = Arc::new([Mutex::new(()), Mutex::new(())]);
+    let both_hold = Arc::new([Event::new(), Event::new()]);
+    let member = |name: &str, mine: usize| {
+        let (locks, both_hold) = (Arc::clone(&locks), Arc::clone(&both_hold));
+        let builder = Builder::new().name(name.into());
+        let takes_both = move || {
+            let _first = locks[mine].lock().unwrap();
+            both_hold[mine].set();
+            both_hold[1 - mine].wait();
+            drop(locks[1 - mine].lock());
+        };
+        builder.spawn(takes_both).unwrap()
+    };
+    [member(left, 0), member(right, 1)]
+}
+
+/// The one that has a member with this name.
+fn with_member(answer: &Value, name: &str) -> Option<Value> {
+    let deadlocks = answer["deadlocks"].as_array().unwrap();
+    let has = |it: &&Value| {
+        let members = it["members"].as_array().unwrap();
+        members.iter().any(|it| it["name"] == name)
+    };
+    deadlocks.iter().find(has).cloned()
+}
+
+/// That, once it is told.
+pub(crate) fn deadlock_of(client: Client, name: &str) -> Value {
+    let ask = || with_member(&client.json("/api/deadlocks?limit=100"), name);
+    until("it is found", || ask().is_some());
+    ask().unwrap()
+}
+
+#[test]
+fn two_locks_are_told_with_members_locks_and_places() {
+    let client = Client::new();
+    let all = two_locks("takes left first", "takes right first");
+    let deadlock = deadlock_of(client, "takes left first");
+    assert_eq!(
+        (&deadlock["present"], &deadlock["count"]),
+        (&true.into(), &2.into())
+    );
+    let members = deadlock["members"].as_array().unwrap();
+    for (member, next) in [(&members[0], &members[1]), (&members[1], &members[0])] {
+        assert_eq!(member["for"], "Mutex");
+        assert_eq!(member["holder"]["id"], next["id"], "{deadlock}");
+        assert_eq!(member["holder"]["name"], next["name"], "{deadlock}");
+        let [wait, place] = ["wait", "place"].map(|it| member[it].as_str().unwrap());
+        assert!(wait.starts_with("locking the mutex at 0x"), "{wait}");
+        assert!(place.contains("deadlocks.rs:"), "{place}");
+    }
+    let summary = client.json("/api/summary");
+    let present = summary["deadlocks"]["present"].as_u64().unwrap();
+    let reported = summary["deadlocks"]["reported"].as_u64().unwrap();
+    assert!(1 <= present && present <= reported, "{summary}");
+
+    let story = client.json(&format!("/api/thread?id={}", members[0]["id"]));
+    assert_eq!(story["row"]["deadlocked"], true);
+    let waits = client.json("/api/waits?limit=1000");
+    let things = waits["things"].as_array().unwrap();
+    let marked = things.iter().filter(|it| it["deadlocked"] == true);
+    let marked: Vec<_> = marked.map(|it| &it["first"][0]).collect();
+    for member in members {
+        let is_it = |it: &&&Value| it["id"] == member["id"] && it["deadlocked"] == true;
+        assert!(marked.iter().any(|it| is_it(&it)), "{waits}");
+    }
+    let first_free = things.iter().position(|it| it["deadlocked"] == false);
+    let after = &things[first_free.unwrap_or(things.len())..];
+    assert!(after.iter().all(|it| it["deadlocked"] == false), "{waits}");
+
+    all[0].kill();
+    let [killed, freed] = all;
+    assert!(killed.join().is_err());
+    freed.join().unwrap();
+    let deadlock = deadlock_of(client, "takes left first");
+    assert_eq!(deadlock["present"], false, "it has ended: {deadlock}");
+}
+
+#[test]
+fn whoever_waits_for_a_deadlock_is_no_member_of_it() {
+    let client = Client::new();
+    let [left, right] = two_locks("joined left", "joined right");
+    let deadlock = deadlock_of(client, "joined left");
+    let members = deadlock["members"].as_array().unwrap();
+    let joined = members.iter().find(|it| it["name"] == "joined left");
+    let id = &joined.unwrap()["id"];
+    let builder = Builder::new().name("joins the left".into());
+    let joiner = builder.spawn(move || left.join()).unwrap();
+    let row = client.rows("q=joins+the+left&for=join", 1)[0].clone();
+    assert_eq!(row["deadlocked"], false);
+    let waits = client.json("/api/waits?limit=1000");
+    let things = waits["things"].as_array().unwrap();
+    let join = things.iter().find(|it| it["target"]["id"] == *id).unwrap();
+    assert_eq!(join["deadlocked"], false, "{join}");
+    assert_eq!(join["first"][0]["name"], "joins the left");
+    right.kill();
+    joiner.join().unwrap().unwrap();
+}
+
+/// In a process of its own, where no other test has deadlocks.
+#[test]
+fn the_last_hundred_are_kept() {
+    const MARK: &str = "GREENLOOP_CONSOLE_DEADLOCKS";
+    if std::env::var_os(MARK).is_none() {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "deadlocks::the_last_hundred_are_kept"]);
+        let output = child.env(MARK, "1").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && text.contains("1 passed"),
+            "{text}"
+        );
+        return;
+    }
+    let client = Client::new();
+    drop(inspect::serve("127.0.0.1:0").unwrap());
+    let all: Vec<_> = (0..120).flat_map(|_| two_locks("one", "other")).collect();
+    let reported = || {
+        client.json("/api/deadlocks?limit=0")["reported"]
+            .as_u64()
+            .unwrap()
+    };
+    until("all are found", || reported() >= 120);
+    let answer = client.json("/api/deadlocks?limit=1000");
+    assert_eq!(answer["reported"], 120, "each once, also for two pages");
+    let kept = answer["deadlocks"].as_array().unwrap();
+    assert_eq!(kept.len(), 100);
+    assert_eq!(
+        (&kept[0]["number"], &kept[99]["number"]),
+        (&120.into(), &21.into())
+    );
+    greenloop::killall(&all, None).unwrap();
+    let answer = client.json("/api/deadlocks?limit=1000");
+    let kept = answer["deadlocks"].as_array().unwrap();
+    assert!(kept.iter().all(|it| it["present"] == false));
+}
