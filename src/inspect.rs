@@ -13,6 +13,7 @@
 //! | everything stutters, all are late now and then | [who holds a worker](#everything-stutters) |
 //! | it would not do for this code to hold a worker | [a test of that](#it-must-not-stutter) |
 //! | is there too much to do, or too little? | [the numbers](#how-busy-is-it) |
+//! | what happened, and in which order? | [each step, as it happens](#what-happened) |
 //! | it grows and grows | [the places that spawn](#it-grows-and-grows) |
 //! | a stack overflows, or memory is short | [what stacks use](#how-large-a-stack) |
 //! | it runs elsewhere, or in production | [the page](#it-runs-elsewhere), or `greenloop-top` |
@@ -273,6 +274,38 @@
 //! greenloop_switches_total{worker="0"} 1250
 //! greenloop_latency_seconds_bucket{le="+Inf",worker="0"} 3
 //! ```
+//!
+//! # What happened
+//!
+//! An [`Observer`] hears of each spawn, start, wait, wake-up and end; here, of who waits for long:
+//!
+//! ```
+//! use greenloop::inspect::{self, Observed, Observer, Wait};
+//! use std::sync::mpsc::{Sender, channel};
+//!
+//! struct Sleepers(Sender<String>);
+//!
+//! impl Observer for Sleepers {
+//!     fn waits(&self, it: &Observed<'_>, wait: &Wait) {
+//!         if matches!(wait, Wait::Sleep(left) if left.as_secs() > 5) {
+//!             let _ = self.0.send(format!("{}: {wait}", it.name().unwrap_or("?")));
+//!         }
+//!     }
+//! }
+//!
+//! let (told, heard) = channel();
+//! inspect::observe(Sleepers(told));
+//! let nap = || greenloop::sleep(std::time::Duration::from_secs(60));
+//! let lazy = greenloop::Builder::new().name("lazy".into()).spawn(nap)?;
+//! let said = heard.recv().unwrap(); // blocks this OS thread: no green thread of it waits
+//! assert!(said.starts_with("lazy: sleeping, "));
+//! lazy.kill();
+//! # std::io::Result::Ok(())
+//! ```
+//!
+//! A program that records by the crate `tracing` calls `inspect::trace_spans()` (feature
+//! `tracing`): each green thread is a span then, entered while it runs, so that what it records is
+//! told from what its siblings do meanwhile.
 //!
 //! # It grows and grows
 //!

@@ -1,6 +1,8 @@
 //! The screen: workers at the top, green threads or one's story below, once a second.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossterm::event::{self, Event, KeyEventKind};
@@ -9,6 +11,7 @@ use ratatui::style::{Modifier, Style, Stylize};
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Paragraph, Row as TableRow, Table, TableState, Wrap};
 use ratatui::{DefaultTerminal, Frame};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::ask::{Seen, Source};
 use crate::asker::Asker;
@@ -25,11 +28,15 @@ const SLOW: Duration = Duration::from_millis(500);
 /// Lines of workers, and of deadlocks, at most.
 const LINES: usize = 12;
 
-/// Shows until `q` is pressed, or the program does not answer any more.
+/// Shows until `q` is pressed, a signal says to end, or the program does not answer any more.
 pub(crate) fn run(source: Source, view: View, seen: Seen) -> io::Result<()> {
     let asker = Asker::start(source)?;
+    let ended = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGHUP, SIGINT] {
+        signal_hook::flag::register(signal, Arc::clone(&ended))?;
+    }
     let mut terminal = ratatui::try_init()?;
-    let mut screen = Screen::new(view, seen, asker);
+    let mut screen = Screen::new(view, seen, asker, ended);
     let shown = screen.show(&mut terminal);
     ratatui::restore();
     shown
@@ -44,10 +51,12 @@ struct Screen {
     asker: Asker,
     /// When to ask again.
     due: Instant,
+    /// A signal has said so.
+    ended: Arc<AtomicBool>,
 }
 
 impl Screen {
-    fn new(mut view: View, seen: Seen, asker: Asker) -> Screen {
+    fn new(mut view: View, seen: Seen, asker: Asker, ended: Arc<AtomicBool>) -> Screen {
         view.ids = ids(&seen);
         Screen {
             workers: worker_lines(&seen, None),
@@ -55,6 +64,7 @@ impl Screen {
             seen,
             asker,
             due: Instant::now() + PERIOD,
+            ended,
         }
     }
 
@@ -62,7 +72,7 @@ impl Screen {
         loop {
             self.ask(terminal.size()?.height)?;
             terminal.draw(|frame| self.draw(frame))?;
-            if self.wait()? == Effect::End {
+            if self.wait()? == Effect::End || self.ended.load(Ordering::Relaxed) {
                 return Ok(());
             }
         }

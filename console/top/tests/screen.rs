@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use greenloop::{Builder, JoinHandle, inspect, thread};
 use pty_process::Size;
 use pty_process::blocking::{Command, Pty, open};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::tcgetattr;
 
 /// Long enough for everything that does not hang, on a slow and busy machine.
@@ -253,6 +254,16 @@ fn a_program_that_ends_is_told_on_the_first_screen() {
     assert_eq!(status.code(), Some(1));
     let said = format!("greenloop-top: cannot ask {address}: ");
     assert!(text.contains(&said), "{text}");
+}
+
+#[test]
+fn who_ends_it_by_a_signal_gets_the_terminal_back() {
+    let serving = inspect::serve("127.0.0.1:0").unwrap();
+    let top = Top::start(serving.local_addr(), &[]);
+    top.shows("worker 0: ");
+    kill_process(Pid::from_child(&top.child), Signal::TERM).unwrap();
+    let (status, _) = top.ends();
+    assert!(status.success(), "{status}");
 }
 
 /// Passes questions on until it is `stuck`, and then keeps them.

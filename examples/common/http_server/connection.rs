@@ -129,13 +129,9 @@ impl<'a, S: Transport> Connection<'a, S> {
             self.watched.enter(Phase::Receiving, by);
         }
         match self.fill() {
-            Err(Failure::Refused(_)) if is_idle => return Ok(false),
-            outcome => outcome?,
+            Err(Failure::Refused(_)) if is_idle => Ok(false),
+            outcome => outcome.map(|()| true),
         }
-        if is_idle {
-            self.watched.enter(Phase::Receiving, by); // at once: who is idle may be told to end
-        }
-        Ok(true)
     }
 
     fn fill(&mut self) -> Result<(), Failure> {
@@ -314,7 +310,7 @@ impl<'a, S: Transport> Connection<'a, S> {
     fn linger(&mut self) {
         self.watched.end_writing();
         let by = self.watched.now() + millis(LAST_MOMENTS);
-        self.watched.enter(Phase::Receiving, by);
+        self.watched.enter(Phase::Leaving, by);
         let mut left = LAST_WORDS;
         while left > 0 {
             self.input.consume(self.input.unread().len());

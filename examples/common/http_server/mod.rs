@@ -29,6 +29,7 @@ pub(crate) use request::Request;
 pub(crate) use response::Response;
 pub(crate) use status::Status;
 pub(crate) use tls::Tls;
+use transport::Socket;
 use watch::Watchdog;
 
 /// What killed connections may take to end.
@@ -99,7 +100,7 @@ impl HttpServer {
         let watched = watchdog.watch(stream);
         match &self.tls {
             Some(tls) => tls.converse(self, &watched),
-            None => Connection::new(watched.stream(), self, &watched).run(),
+            None => Connection::new(Socket(&watched), self, &watched).run(),
         }
     }
 }

@@ -4,12 +4,11 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use greenloop::net::TcpStream;
 use greenloop::net::tls::{Identity, TlsAcceptor, TlsStream};
 
 use super::HttpServer;
 use super::connection::Connection;
-use super::transport::Transport;
+use super::transport::{Socket, Transport};
 use super::watch::Watched;
 
 pub(crate) struct Tls(TlsAcceptor);
@@ -24,13 +23,13 @@ impl Tls {
 
     /// A failed handshake is the client's affair, who has been told.
     pub(super) fn converse(&self, server: &HttpServer, watched: &Watched) {
-        if let Ok(stream) = self.0.accept(watched.stream()) {
+        if let Ok(stream) = self.0.accept(Socket(watched)) {
             Connection::new(stream, server, watched).run();
         }
     }
 }
 
-impl Transport for TlsStream<&TcpStream> {
+impl Transport for TlsStream<Socket<'_>> {
     fn say_end(&mut self) -> io::Result<()> {
         self.shutdown_mut()
     }

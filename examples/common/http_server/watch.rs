@@ -31,6 +31,8 @@ pub(crate) enum Phase {
     Idle = 0,
     Receiving = 1,
     Sending = 2,
+    /// All has been said; what still comes is not looked at.
+    Leaving = 3,
 }
 
 pub(crate) struct Watchdog {
@@ -54,6 +56,8 @@ struct Watch {
     /// A deadline, shifted, and a phase. The connection stores it; the watchdog exchanges it for
     /// `NEVER`, in the same phase, before it cuts.
     word: AtomicU64,
+    /// Reading was ended since nothing seemed to come.
+    ended: AtomicBool,
 }
 
 /// A connection that is watched, until this is dropped.
@@ -82,6 +86,7 @@ impl Watchdog {
         let watch = Arc::new(Watch {
             stream,
             word: AtomicU64::new(word(Phase::Sending, NEVER)),
+            ended: AtomicBool::new(false),
         });
         let mut open = self.open.lock().unwrap();
         open.last += 1;
@@ -177,11 +182,13 @@ impl Watch {
         self.word.load(SeqCst) & 3
     }
 
-    /// Ends reading, unless something has come: that may be a part of a request.
+    /// Ends reading, unless something has come: that may be a part of a request. So may be what the
+    /// connection has taken just before: see `Watched::ends_midway`.
     fn end_if_quiet(&self) {
         let look = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         let looked = rustix::net::recv(&self.stream, &mut [0], look);
         if matches!(looked, Err(Errno::AGAIN)) {
+            self.ended.store(true, SeqCst);
             self.end_reading();
         }
     }
@@ -213,6 +220,23 @@ impl Watched {
         if deadline < self.dog.next_look.load(SeqCst) {
             self.dog.look_by(deadline);
         }
+    }
+
+    /// Something has come: who is idle is so no longer.
+    pub(crate) fn take_note(&self) {
+        let seen = self.watch.word.load(SeqCst);
+        if seen & 3 == Phase::Idle as u64 {
+            let noted = word(Phase::Receiving, seen >> 2);
+            // Who has cut it meanwhile has its way.
+            let _ = (self.watch.word).compare_exchange(seen, noted, SeqCst, SeqCst);
+        }
+    }
+
+    /// Nothing more is to be read, but only since the server stops, and in the middle of a request:
+    /// its rest may come yet, and can be read when it has come.
+    pub(crate) fn ends_midway(&self) -> bool {
+        let receives = self.watch.phase() == Phase::Receiving as u64;
+        receives && !self.is_cut() && self.watch.ended.load(SeqCst)
     }
 
     /// Is it the watchdog who has ended what could be read?
