@@ -5,10 +5,12 @@
 //! `wrfsbase` takes a few nanoseconds; where kernel or processor lack it, a system call does it.
 
 use std::arch::asm;
+#[cfg(target_arch = "x86_64")]
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// May user code write the register itself? Settled by [`prepare`].
-static DIRECT: AtomicBool = AtomicBool::new(cfg!(target_arch = "aarch64"));
+/// May user code write the register itself? Settled by [`prepare`]; on aarch64 it always may.
+#[cfg(target_arch = "x86_64")]
+static DIRECT: AtomicBool = AtomicBool::new(false);
 
 /// Finds out how the register is written. To be called before the first [`set`].
 pub(crate) fn prepare() {

@@ -143,7 +143,7 @@ impl Worker {
         let coroutine = unsafe { (*header.coroutine.get()).take() };
         let stack = coroutine.expect("it ran").into_stack();
         drop(extra::take_storage(header));
-        if header.marks.unset(MEASURED) {
+        if header.marks.has(MEASURED) {
             // SAFETY: as in `execute`; the label stays while `BODY` is held.
             measure::note(unsafe { header.label() }.location, &stack);
         }
