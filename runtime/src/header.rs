@@ -106,7 +106,7 @@ impl Marks {
         self.0.get() & mark != 0
     }
 
-    /// Was it set?
+    /// Takes it away; was it set?
     #[inline]
     pub(crate) fn unset(&self, mark: u8) -> bool {
         let marks = self.0.get();

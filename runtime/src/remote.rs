@@ -118,10 +118,8 @@ impl Counts {
 
     /// By its own OS thread.
     pub(crate) fn set_timers_due(&self, due: bool) {
-        if due {
-            self.special.fetch_or(TIMERS_DUE, Ordering::Relaxed);
-        } else if self.are_timers_due() {
-            self.special.fetch_and(!TIMERS_DUE, Ordering::Relaxed);
+        if due != self.are_timers_due() {
+            self.special.fetch_xor(TIMERS_DUE, Ordering::Relaxed);
         }
     }
 

@@ -418,7 +418,11 @@ fn poll_one(fd: BorrowedFd<'_>, direction: Direction, deadline: u64) -> io::Resu
 /// `deadline`.
 pub(crate) fn poll(entries: &mut [libc::pollfd], deadline: u64) -> io::Result<()> {
     let count = entries.len() as libc::nfds_t;
-    let left = clock::timespec(deadline.saturating_sub(clock::now()));
+    let left = match deadline {
+        clock::PAST => 0,
+        _ => deadline.saturating_sub(clock::now()),
+    };
+    let left = clock::timespec(left);
     let left: *const libc::timespec = if deadline == clock::NEVER {
         ptr::null()
     } else {

@@ -26,24 +26,24 @@ unsafe impl Send for WaitQueue {}
 /// A place in a queue, most often on the stack of the one who waits.
 #[derive(Debug)]
 pub(crate) struct Waiter {
-    unparker: Unparker,
+    whom: Whom,
     /// true (its owner, who puts it into a queue) -> false, by who takes it out, as the last touch.
     queued: AtomicBool,
     before: Cell<Option<NonNull<Waiter>>>,
     after: Cell<Option<NonNull<Waiter>>>,
-    /// For one who waits for several things: where to say which one it was, and its number.
-    ready: Option<(NonNull<Ready>, usize)>,
+}
+
+/// Whose place it is.
+#[derive(Debug)]
+enum Whom {
+    Waiter(Unparker),
+    /// Of whoever waits for several things: where to say which one it was, and its number.
+    OneOf(NonNull<Ready>, usize),
 }
 
 impl Waiter {
     pub(crate) fn new(unparker: Unparker) -> Self {
-        Waiter {
-            unparker,
-            queued: AtomicBool::new(false),
-            before: Cell::new(None),
-            after: Cell::new(None),
-            ready: None,
-        }
+        Self::of(Whom::Waiter(unparker))
     }
 
     /// One of several places of one waiter, the one with this `number`.
@@ -51,10 +51,16 @@ impl Waiter {
     /// # Safety
     ///
     /// `ready` stays where it is for as long as the place is in a queue.
-    pub(crate) unsafe fn one_of(unparker: Unparker, ready: NonNull<Ready>, number: usize) -> Self {
+    pub(crate) unsafe fn one_of(ready: NonNull<Ready>, number: usize) -> Self {
+        Self::of(Whom::OneOf(ready, number))
+    }
+
+    fn of(whom: Whom) -> Self {
         Waiter {
-            ready: Some((ready, number)),
-            ..Waiter::new(unparker)
+            whom,
+            queued: AtomicBool::new(false),
+            before: Cell::new(None),
+            after: Cell::new(None),
         }
     }
 
@@ -120,10 +126,11 @@ impl WaitQueue {
         let first = self.first.get()?;
         // SAFETY: it is in this queue, hence valid until it has been removed: the last touch.
         let node = unsafe { first.as_ref() };
-        let unparker = node.ready.map_or(node.unparker, |(ready, number)| {
+        let unparker = match node.whom {
+            Whom::Waiter(unparker) => unparker,
             // SAFETY: by `one_of`, valid while the node is queued.
-            unsafe { ready.as_ref() }.push(number)
-        });
+            Whom::OneOf(ready, number) => unsafe { ready.as_ref() }.push(number),
+        };
         // SAFETY: as above.
         unsafe { self.remove(first) };
         Some(unparker)

@@ -1,7 +1,7 @@
 //! Waiting for one of several things: handles, events, results, semaphores.
 
 use crate::clock;
-use crate::park::{self, Unparker};
+use crate::park;
 use crate::ready::Ready;
 use crate::reason::Wait;
 use crate::wait_queue::Waiter;
@@ -148,9 +148,8 @@ pub struct IWait<W: Waitable> {
 impl<W: Waitable> IWait<W> {
     fn new(objects: Vec<W>) -> Self {
         let ready = Box::new(Ready::with_capacity(objects.len()));
-        let me = Unparker::current();
         // SAFETY: the box with `ready` lives as long as the places do.
-        let place = |number| unsafe { Waiter::one_of(me, NonNull::from(&*ready), number) };
+        let place = |number| unsafe { Waiter::one_of(NonNull::from(&*ready), number) };
         let places: Box<[Waiter]> = (0..objects.len()).map(place).collect();
         let left = objects.len();
         for (number, object) in objects.iter().enumerate() {
