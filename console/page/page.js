@@ -41,7 +41,9 @@ async function ask(path, parameters = {}) {
     trouble.status = response.status;
     throw trouble;
   }
-  return response.json();
+  const answer = await response.json();
+  await released;
+  return answer;
 }
 
 /** Makes an element with text, or with children. */
@@ -385,6 +387,9 @@ function choose(next) {
   refresh();
 }
 
+/** Settled while no button is held: what is under it must stay, or there is no click. */
+let released = Promise.resolve();
+
 let refreshing = null;
 
 /** Asks once; a second call while one is under way asks again after it. */
@@ -418,6 +423,15 @@ async function live() {
   if (at('live').checked && !document.hidden) await refresh();
   setTimeout(live, PERIOD);
 }
+
+document.addEventListener('pointerdown', () => {
+  released = new Promise((done) => {
+    const end = () => setTimeout(done); // after the click
+    document.addEventListener('pointerup', end, { once: true });
+    document.addEventListener('pointercancel', end, { once: true });
+    setTimeout(done, PERIOD); // the end may come elsewhere
+  });
+});
 
 document.addEventListener('click', (event) => {
   const near = (selector) => event.target.closest(selector);
