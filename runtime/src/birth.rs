@@ -55,5 +55,5 @@ where
 pub(crate) fn running_on(worker: Option<&Worker>) -> u64 {
     let green = worker.and_then(|worker| worker.context().green.get());
     // SAFETY: the slot of a running green thread is in use.
-    green.map_or(0, |it| unsafe { it.as_ref().thread() }.number().get())
+    green.map_or(0, |it| unsafe { it.as_ref().number() })
 }

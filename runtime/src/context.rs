@@ -248,25 +248,22 @@ pub(crate) fn home() -> usize {
 
 /// The block of the code that runs now, if it has one yet.
 #[inline]
-pub(crate) fn known_waiter() -> Option<NonNull<Header>> {
+pub(crate) fn known_waiter() -> Option<&'static Header> {
     let context = current()?;
-    context.green.get().or(context.own.get())
-}
-
-/// The number of the code that runs now; 0 on an OS thread that has none yet.
-#[inline]
-pub(crate) fn known_number() -> u64 {
-    // SAFETY: the slot of whoever runs is in use.
-    known_waiter().map_or(0, |it| unsafe { it.as_ref().thread() }.number().get())
+    let header = context.green.get().or(context.own.get())?;
+    // SAFETY: slots live for ever.
+    Some(unsafe { header.as_ref() })
 }
 
 /// The block by which the current code waits and is woken.
 #[inline]
-pub(crate) fn waiter() -> NonNull<Header> {
+pub(crate) fn waiter() -> &'static Header {
     if CURRENT.get().is_null() {
         of_os_thread();
     }
-    current().expect("made just now").waiter()
+    let header = current().expect("made just now").waiter();
+    // SAFETY: slots live for ever.
+    unsafe { header.as_ref() }
 }
 
 /// Gives an OS thread that is no worker a context, until its end.

@@ -25,8 +25,7 @@ pub(crate) fn give(header: &Header, extra: Box<Extra>) {
 
 /// The extra of the code that runs now, made if need be.
 pub(crate) fn current() -> *mut Extra {
-    // SAFETY: slots live for ever, and whoever runs has one in use.
-    let header = unsafe { context::waiter().as_ref() };
+    let header = context::waiter();
     if header.extra.get().is_null() {
         give(header, Box::default());
     }

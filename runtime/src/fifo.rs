@@ -101,7 +101,7 @@ impl Fifo {
     }
 
     /// Takes the first one.
-    #[inline]
+    #[inline(always)] // into the worker's loop: the call alone is some 5 % of a switch
     pub(crate) fn pop(&self) -> Option<NonNull<Header>> {
         loop {
             let mut entries = self.entries.borrow_mut();

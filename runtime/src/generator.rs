@@ -299,8 +299,7 @@ impl<In, Out> Exchange<In, Out> {
         let told = std::mem::replace(&mut state.told, true);
         if !told && !std::thread::panicking() {
             drop(state);
-            // SAFETY: slots live for ever, and whoever runs has one in use.
-            interrupt::unwind(unsafe { context::waiter().as_ref() }, Box::new(Closed));
+            interrupt::unwind(context::waiter(), Box::new(Closed));
         }
         if !state.done {
             state.done = true;

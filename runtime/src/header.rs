@@ -41,12 +41,12 @@ pub(crate) struct Header {
     pub(crate) interrupted: Cell<bool>,
     /// How many `shield`s it is in: kills and timeouts have to wait. Its own.
     pub(crate) shields: Cell<u16>,
-    /// The size class of its stack, and of the credit that it holds.
-    pub(crate) class: Cell<SizeClass>,
     /// It has just accepted a connection: its next spawn is placed by load.
     pub(crate) spread: Cell<bool>,
-    /// `MEASURED` and the like.
+    /// `MEASURED` and the like. All from `teardown` to here are cleared by the same stores.
     pub(crate) marks: Marks,
+    /// The size class of its stack, and of the credit that it holds.
+    pub(crate) class: Cell<SizeClass>,
     /// A `Kind`, written before it starts and at its end.
     kind: AtomicU8,
     /// Where a switch to it will touch its stack; null while it has none.
@@ -295,6 +295,19 @@ impl Header {
             .thread
             .as_ref()
             .expect("a slot in use has a thread")
+    }
+
+    /// The number in its id, which no other thread ever has.
+    ///
+    /// # Safety
+    ///
+    /// As for `thread`.
+    #[inline]
+    pub(crate) unsafe fn number(&self) -> u64 {
+        // SAFETY: the caller's word.
+        let thread = unsafe { self.label() }.thread.as_ref();
+        // As numbers are not 0, this is a plain load.
+        thread.map_or(0, |it| it.number().get())
     }
 
     /// Its name and birthplace.

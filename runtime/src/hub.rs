@@ -175,7 +175,7 @@ pub(crate) fn holds_its_locks(hub: &Worker) -> bool {
     let (mut ids, mut owners) = (HashSet::new(), HashSet::new());
     each_living(hub, |header| {
         // SAFETY: as in `describe`.
-        ids.insert(unsafe { header.thread() }.number().get());
+        ids.insert(unsafe { header.number() });
         if header.wait().0.owner_address().is_some() {
             owners.insert(owner(header));
         }
@@ -188,7 +188,7 @@ pub(crate) fn awaits_jobs(hub: &Worker) -> bool {
     let mut ids = HashSet::new();
     each_living(hub, |header| {
         // SAFETY: as in `describe`.
-        ids.insert(unsafe { header.thread() }.number().get());
+        ids.insert(unsafe { header.number() });
         if let Reason::Join(id) = header.wait().0.reason() {
             ids.insert(id);
         }
@@ -208,7 +208,7 @@ fn describe_living(hub: &Worker, id: u64) -> String {
     let mut found = format!("green thread {id}");
     each_living(hub, |header| {
         // SAFETY: as in `describe`.
-        if unsafe { header.thread() }.number().get() == id {
+        if unsafe { header.number() } == id {
             found = describe(header);
         }
     });

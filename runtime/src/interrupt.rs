@@ -21,8 +21,12 @@ use std::ptr::NonNull;
 /// `deadline`.
 #[inline(always)]
 pub(crate) fn before_wait(deadline: u64) -> u64 {
-    // SAFETY: slots live for ever, and whoever runs has one in use.
-    let header = unsafe { context::waiter().as_ref() };
+    before_wait_of(context::waiter(), deadline)
+}
+
+/// [`before_wait`] of the caller whose header it is.
+#[inline(always)]
+pub(crate) fn before_wait_of(header: &Header, deadline: u64) -> u64 {
     let idle = header.teardown.get() == Teardown::None && header.limit.get().is_none();
     if idle && !header.word.has(KILL) {
         deadline
@@ -61,8 +65,7 @@ fn interrupt(header: &Header, deadline: u64) -> u64 {
 /// [`before_wait`] for code that must not be unwound: none if an interrupt is due. A kill stays due,
 /// a timeout counts as thrown. Lets others run first then, since such code may try again for ever.
 pub(crate) fn check(deadline: u64) -> Option<u64> {
-    // SAFETY: slots live for ever, and whoever runs has one in use.
-    let header = unsafe { context::waiter().as_ref() };
+    let header = context::waiter();
     if std::thread::panicking() {
         return Some(deadline);
     }
@@ -94,8 +97,7 @@ fn deliver_kill(header: &Header, teardown: Teardown) {
 
 /// Is an interrupt due? For a wait that cannot be cut, but can see to it that it ends soon.
 pub(crate) fn is_due() -> bool {
-    // SAFETY: slots live for ever, and whoever runs has one in use.
-    let header = unsafe { context::waiter().as_ref() };
+    let header = context::waiter();
     let killed = header.teardown.get() != Teardown::None || header.word.has(KILL);
     let due = killed && header.shields.get() == 0 || next_timeout() <= clock::now();
     due && !std::thread::panicking()
@@ -107,8 +109,7 @@ pub(crate) fn next_timeout() -> u64 {
     if std::thread::panicking() {
         return clock::NEVER;
     }
-    // SAFETY: slots live for ever, and whoever runs has one in use.
-    let limit = unsafe { context::waiter().as_ref() }.limit.get();
+    let limit = context::waiter().limit.get();
     // SAFETY: `timeout` takes its limit out before its frame ends.
     limit.map_or(clock::NEVER, |limit| unsafe { limit.as_ref() }.nearest())
 }
@@ -127,18 +128,13 @@ pub(crate) fn unwind(header: &Header, payload: Box<dyn Any + Send>) -> ! {
 
 /// Unwinds the caller as a kill does.
 pub(crate) fn die() -> ! {
-    // SAFETY: slots live for ever, and whoever runs has one in use.
-    unwind(
-        unsafe { context::waiter().as_ref() },
-        Box::new(Killed::new()),
-    )
+    unwind(context::waiter(), Box::new(Killed::new()))
 }
 
 /// Does the caller unwind because of a panic? Not so if it is killed or timed out: what it held
 /// then is left as it was, not broken, and no lock is poisoned.
 pub(crate) fn is_panicking() -> bool {
-    // SAFETY: slots live for ever, and whoever runs has one in use.
-    std::thread::panicking() && !unsafe { context::waiter().as_ref() }.interrupted.get()
+    std::thread::panicking() && !context::waiter().interrupted.get()
 }
 
 /// Is it what a kill or timeout unwinds with?
@@ -171,8 +167,7 @@ pub(crate) fn caught(header: &Header) {
 /// assert!(done && result.is_err());
 /// ```
 pub fn shield<T>(f: impl FnOnce() -> T) -> T {
-    // SAFETY: slots live for ever, and whoever runs has one in use.
-    let header = unsafe { context::waiter().as_ref() };
+    let header = context::waiter();
     header.shields.set(header.shields.get() + 1);
     // Those around it are held back; one that begins inside of it is not.
     let _shielded = Shielded(header, header.limit.take());

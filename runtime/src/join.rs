@@ -176,8 +176,9 @@ impl<T> JoinHandle<T> {
         if self.is_finished() {
             return true;
         }
-        interrupt::before_wait(NEVER);
-        if context::waiter() == self.header {
+        let me = context::waiter();
+        interrupt::before_wait_of(me, NEVER);
+        if std::ptr::eq(me, header) {
             panic!("{:?} waits for its own end", self.thread());
         }
         if deadline == NEVER {
@@ -187,8 +188,9 @@ impl<T> JoinHandle<T> {
         if !header.word.watch() {
             return true;
         }
-        let here = header.word.load().home() == context::home();
-        let _counted = context::worker().filter(|_| here).map(Worker::count_joiner);
+        let home = header.word.load().home();
+        let here = context::worker().filter(|it| it.index() == home);
+        let _counted = here.map(Worker::count_joiner);
         // SAFETY: this handle knows the slot.
         let why = Wait::join(unsafe { header.thread() }.number());
         // The slot, and with it the lock, lives for ever.

@@ -402,8 +402,7 @@ fn insert(number: usize, value: Value) -> NonNull<dyn Any> {
 /// What a green thread that is spawned now inherits.
 #[inline]
 pub(crate) fn inherited() -> Option<Locals> {
-    // SAFETY: slots live for ever.
-    let extra = unsafe { context::known_waiter()?.as_ref() }.extra.get();
+    let extra = context::known_waiter()?.extra.get();
     if extra.is_null() {
         None
     } else {

@@ -4,7 +4,7 @@
 //! stores. So a number that is read while its thread is parked is that of the holder: the thread's
 //! own stores come before its park, and nobody else writes while it holds the lock.
 
-use crate::context;
+use crate::header::Header;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,10 +18,12 @@ impl Owner {
         Owner(AtomicU64::new(0))
     }
 
-    /// The caller has got the lock.
+    /// The caller, who is `me`, has got the lock.
     #[inline]
-    pub(crate) fn enter(&self) {
-        self.0.store(context::known_number(), Ordering::Relaxed);
+    pub(crate) fn enter(&self, me: Option<&Header>) {
+        // SAFETY: the slot of whoever runs is in use.
+        let number = me.map_or(0, |me| unsafe { me.number() });
+        self.0.store(number, Ordering::Relaxed);
     }
 
     /// The caller is about to let go of it.

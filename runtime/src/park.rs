@@ -32,9 +32,13 @@ unsafe impl Sync for Unparker {}
 impl Unparker {
     /// The waker of the code that calls this.
     pub(crate) fn current() -> Self {
-        let header = context::waiter();
-        // SAFETY: slots are never freed.
-        Unparker::new(header, unsafe { header.as_ref() }.word.load().generation())
+        Unparker::of(context::waiter())
+    }
+
+    /// The waker of the caller, whose header it is.
+    #[inline]
+    pub(crate) fn of(header: &Header) -> Self {
+        Unparker::new(NonNull::from(header), header.word.load().generation())
     }
 
     pub(crate) fn new(header: NonNull<Header>, generation: u32) -> Self {
@@ -105,25 +109,31 @@ impl Unparker {
 /// only if that has not happened. So neither a kill nor a timeout takes away what has come.
 #[inline(always)]
 pub(crate) fn park(deadline: u64, wait: Wait) {
-    let deadline = interrupt::before_wait(deadline);
-    park_uncancellable(deadline, wait);
+    match context::green() {
+        Some((worker, header)) => {
+            let deadline = interrupt::before_wait_of(header, deadline);
+            park_green(worker, header, deadline, wait);
+        }
+        None => park_os_thread(interrupt::before_wait(deadline)),
+    }
 }
 
 /// Waits for an unpark or `deadline`; a kill has to wait.
 #[inline(always)]
 pub(crate) fn park_uncancellable(deadline: u64, wait: Wait) {
     match context::green() {
-        Some((worker, header)) if deadline == clock::NEVER => park_green(worker, header, wait),
-        Some((worker, header)) => park_green_until(worker, header, deadline, wait),
+        Some((worker, header)) => park_green(worker, header, deadline, wait),
         None => park_os_thread(deadline),
     }
 }
 
-/// Forgets a wake-up for a wait that has ended. Only before the caller says to anybody that it waits.
+/// The waker of the caller, who has been told by nobody yet: a wake-up for a wait that has ended is
+/// forgotten, as it would end the next one before anybody else has run.
 #[inline]
-pub(crate) fn forget_token() {
-    // SAFETY: slots live for ever, and whoever runs has one in use.
-    unsafe { context::waiter().as_ref() }.word.take(TOKEN);
+pub(crate) fn fresh_unparker() -> Unparker {
+    let header = context::waiter();
+    header.word.take(TOKEN);
+    Unparker::of(header)
 }
 
 /// Lets all others of this worker run first. A kill or timeout that is due unwinds instead.
@@ -131,7 +141,7 @@ pub(crate) fn forget_token() {
 pub(crate) fn yield_now() {
     match context::green() {
         Some((worker, header)) => {
-            interrupt::before_wait(clock::NEVER);
+            interrupt::before_wait_of(header, clock::NEVER);
             switch_out(worker, header, Outcome::Yielded);
         }
         None => std::thread::yield_now(),
@@ -146,7 +156,16 @@ pub(crate) fn give_way() {
 }
 
 #[inline(always)]
-fn park_green(worker: &Worker, header: &Header, wait: Wait) {
+fn park_green(worker: &Worker, header: &Header, deadline: u64, wait: Wait) {
+    if deadline == clock::NEVER {
+        park_green_for_ever(worker, header, wait);
+    } else {
+        park_green_until(worker, header, deadline, wait);
+    }
+}
+
+#[inline(always)]
+fn park_green_for_ever(worker: &Worker, header: &Header, wait: Wait) {
     if !header.word.take(TOKEN) {
         header.note_wait(wait, worker.stamp());
         switch_out(worker, header, Outcome::Parked);
@@ -158,9 +177,8 @@ fn park_green_until(worker: &Worker, header: &Header, deadline: u64, wait: Wait)
     if deadline <= worker.seen_at() {
         return wait_no_time(worker, header);
     }
-    let unparker = Unparker::new(NonNull::from(header), header.word.load().generation());
-    let timer = worker.timers().insert(deadline, unparker);
-    park_green(worker, header, wait.bounded());
+    let timer = worker.timers().insert(deadline, Unparker::of(header));
+    park_green_for_ever(worker, header, wait.bounded());
     worker.timers().remove(timer);
 }
 
@@ -187,8 +205,7 @@ fn switch_out(worker: &Worker, header: &Header, outcome: Outcome) {
 /// Blocks the OS thread itself.
 #[inline(never)]
 fn park_os_thread(deadline: u64) {
-    // SAFETY: this OS thread's own slot, which it keeps until its end.
-    let word = &unsafe { context::waiter().as_ref() }.word;
+    let word = &context::waiter().word;
     if !word.park() {
         return;
     }

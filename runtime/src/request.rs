@@ -209,7 +209,7 @@ impl Worker {
 pub(crate) unsafe fn waits(header: &Header) -> Option<Waits> {
     let parked = header.parked()?;
     // SAFETY: its slot is in use.
-    let id = unsafe { header.thread() }.number().get();
+    let id = unsafe { header.number() };
     // SAFETY: it is parked, and only the caller could make it run: so the frame that waits for the
     // lock is there, and with it the lock, which that frame borrows.
     let owner = parked

@@ -13,7 +13,7 @@ use crate::futex;
 use crate::header::Header;
 use crate::inspect::Search;
 use crate::reason::{Reason, Wait};
-use crate::word::{PARKED, RUNNING};
+use crate::word::{PARKED, RUNNING, Snapshot, UNSTARTED};
 use crate::worker::Worker;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -44,8 +44,15 @@ pub(crate) fn raise<'a>(for_ever: bool) -> Option<impl Drop + 'a> {
 
 /// Raises it for one who is about to wait for the end of `target`, if that may be waiting for
 /// somebody: who is the last of a cycle to wait finds it so.
+#[inline]
 pub(crate) fn raise_by_joiner(target: &Header) {
     let word = target.word.load();
+    if word.state() != UNSTARTED {
+        raise_if_waiting(target, word);
+    }
+}
+
+fn raise_if_waiting(target: &Header, word: Snapshot) {
     // One that runs may go on with its last wait, having been woken for nothing.
     let waits = matches!(word.state(), PARKED | RUNNING) && is_for_another(target.wait().0);
     let may_wait_soon = word.state() == RUNNING && word.home() != context::home();

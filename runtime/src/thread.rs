@@ -146,13 +146,13 @@ fn next_of(ids: &mut Range<u64>) -> u64 {
 /// ```
 pub fn current() -> Thread {
     // SAFETY: the slot of whoever runs is in use.
-    unsafe { context::waiter().as_ref().thread() }.clone()
+    unsafe { context::waiter().thread() }.clone()
 }
 
 /// The number in the id of the code that calls it, which no other thread ever has.
 pub(crate) fn current_number() -> NonZeroU64 {
     // SAFETY: the slot of whoever runs is in use.
-    unsafe { context::waiter().as_ref().thread() }.number()
+    unsafe { context::waiter().thread() }.number()
 }
 
 /// Waits until the thread is unparked, or was already; may return for no reason. Yields.
@@ -194,8 +194,7 @@ pub fn park_timeout_ms(ms: u32) {
 }
 
 fn park_until(deadline: u64) {
-    // SAFETY: slots live for ever.
-    let word = &unsafe { context::waiter().as_ref() }.word;
+    let word = &context::waiter().word;
     if !word.take(USER_TOKEN) {
         park::park(deadline, Wait::UNPARK);
         if !word.take(USER_TOKEN) {

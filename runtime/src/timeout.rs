@@ -40,8 +40,7 @@ use std::time::Duration;
 /// assert!(timeout(Duration::from_millis(5), || sleep(Duration::from_secs(60))).is_err());
 /// ```
 pub fn timeout<T>(duration: Duration, f: impl FnOnce() -> T) -> Result<T, Elapsed> {
-    // SAFETY: slots live for ever, and whoever runs has one in use.
-    let header = unsafe { context::waiter().as_ref() };
+    let header = context::waiter();
     let limit = Limit::new(clock::deadline(duration), header.limit.get());
     header.limit.set(Some(NonNull::from(&limit)));
     let result = catch_unwind(AssertUnwindSafe(f));

@@ -183,9 +183,7 @@ pub(crate) fn wait_released<'a, S>(
     why: Wait,
     pass_on: impl Fn(&mut S) -> Option<Unparker>,
 ) -> bool {
-    // A wake-up that is left from an earlier wait would end this one before anybody else has run.
-    park::forget_token();
-    let waiter = Waiter::new(Unparker::current());
+    let waiter = Waiter::new(park::fresh_unparker());
     // SAFETY: the node is new, and stays on this frame until the place has taken it out, be it by
     // unwinding.
     unsafe { queue(&guard).push(NonNull::from(&waiter)) };

@@ -110,7 +110,7 @@ impl Observed<'_> {
     /// The number in its [`ThreadId`](crate::thread::ThreadId), which no other one ever has.
     pub fn id(&self) -> u64 {
         // SAFETY: made only while the slot's `BODY` is held.
-        unsafe { self.0.thread() }.number().get()
+        unsafe { self.0.number() }
     }
 
     /// Its name, if it was given one.

@@ -33,9 +33,5 @@ pub fn on_panic() {
 
 fn is_caller(number: u64) -> bool {
     // SAFETY: the slot of whoever runs is in use.
-    let own =
-        |it: std::ptr::NonNull<crate::header::Header>| unsafe { it.as_ref().thread() }.number();
-    context::known_waiter()
-        .map(own)
-        .is_some_and(|own| own.get() == number)
+    context::known_waiter().is_some_and(|it| unsafe { it.number() } == number)
 }

@@ -203,8 +203,8 @@ impl Members {
         let Some(header) = context::known_waiter() else {
             return false;
         };
-        // SAFETY: slots live for ever. The extra is this thread's own, and the reference ends here.
-        let extra = unsafe { header.as_ref().extra.get().as_ref() };
+        // SAFETY: the extra is this thread's own, and the reference ends here.
+        let extra = unsafe { header.extra.get().as_ref() };
         let member = extra.and_then(|extra| extra.member.as_ref());
         member.is_some_and(|member| std::ptr::eq(&*member.members, self))
     }

@@ -3,6 +3,7 @@
 use super::owned::Owned;
 use super::poison::{Before, Flag};
 use crate::clock::NEVER;
+use crate::context;
 use crate::reason::Thing;
 use std::cell::UnsafeCell;
 use std::fmt;
@@ -80,6 +81,7 @@ impl<T: ?Sized> Mutex<T> {
     /// # Errors
     ///
     /// The guard in a [`PoisonError`](std::sync::PoisonError) if a holder has panicked.
+    #[inline]
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
         self.permit.acquire(NEVER, Thing::Mutex);
         self.poison.result(self.guard())
@@ -91,6 +93,7 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// [`TryLockError::WouldBlock`] if it is not; [`TryLockError::Poisoned`] with the guard if a
     /// holder has panicked.
+    #[inline]
     pub fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
         if !self.permit.try_acquire() {
             return Err(TryLockError::WouldBlock);
@@ -137,10 +140,13 @@ impl<T: ?Sized> Mutex<T> {
     }
 
     /// The caller has the permit.
+    #[inline]
     fn guard(&self) -> MutexGuard<'_, T> {
+        let me = context::known_waiter();
+        self.permit.enter(me);
         MutexGuard {
             lock: self,
-            before: self.poison.enter(),
+            before: self.poison.enter(me),
             not_send: PhantomData,
         }
     }
@@ -201,6 +207,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
             lock.permit.release();
         });
         lock.permit.acquire(NEVER, Thing::Mutex);
+        lock.permit.enter(context::known_waiter());
         let guard = MutexGuard {
             lock,
             before,
@@ -211,6 +218,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
 }
 
 impl<T: ?Sized> Drop for MutexGuard<'_, T> {
+    #[inline]
     fn drop(&mut self) {
         self.lock.poison.leave(self.before);
         self.lock.permit.release();

@@ -3,6 +3,7 @@
 use super::poison::Before;
 use crate::atomic::{AtomicU8, Ordering};
 use crate::clock::NEVER;
+use crate::context;
 use crate::interrupt;
 use crate::lock::{Guard, Lock};
 use crate::reason::{Thing, Wait};
@@ -153,7 +154,7 @@ impl Once {
     }
 
     fn run(&self, before: u8, f: &mut dyn FnMut(&OnceState)) {
-        Before::now();
+        Before::now(context::known_waiter());
         let mut running = Running {
             once: self,
             before,

@@ -2,6 +2,7 @@
 
 use super::permits::Permits;
 use crate::clock::NEVER;
+use crate::header::Header;
 use crate::owner::Owner;
 use crate::reason::{Thing, Wait};
 use crate::suspicion;
@@ -29,17 +30,14 @@ impl Owned {
         self.owner.number()
     }
 
+    /// Takes it, if it is free. Whoever has got it calls [`enter`](Owned::enter).
     #[inline]
     pub(super) fn try_acquire(&self) -> bool {
-        let taken = self.permits.try_acquire();
-        if taken {
-            self.owner.enter();
-        }
-        taken
+        self.permits.try_acquire()
     }
 
     /// Takes it, as that of a `thing`; false if it was not free by `deadline`. A kill or timeout
-    /// unwinds while it waits.
+    /// unwinds while it waits. Whoever has got it calls [`enter`](Owned::enter).
     #[inline]
     pub(super) fn acquire(&self, deadline: u64, thing: Thing) -> bool {
         self.try_acquire() || self.acquire_slowly(deadline, thing)
@@ -48,13 +46,14 @@ impl Owned {
     #[cold]
     fn acquire_slowly(&self, deadline: u64, thing: Thing) -> bool {
         let _waiting = suspicion::raise(deadline == NEVER);
-        let taken = self
-            .permits
-            .acquire_slowly(deadline, Wait::on(thing, &self.owner));
-        if taken {
-            self.owner.enter();
-        }
-        taken
+        self.permits
+            .acquire_slowly(deadline, Wait::on(thing, &self.owner))
+    }
+
+    /// The caller, who is `me`, has got it.
+    #[inline]
+    pub(super) fn enter(&self, me: Option<&Header>) {
+        self.owner.enter(me);
     }
 
     #[inline]

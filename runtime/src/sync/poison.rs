@@ -1,6 +1,6 @@
 //! `Flag`: whether a lock was held by a panic. A kill or timeout leaves it clear.
 
-use crate::context;
+use crate::header::Header;
 use crate::interrupt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LockResult, PoisonError};
@@ -14,16 +14,15 @@ pub(super) struct Flag(AtomicBool);
 pub(super) struct Before(bool);
 
 impl Before {
-    /// Who does not unwind now has caught whatever kill or timeout unwound it before: the next
-    /// unwinding is judged by itself.
+    /// Of the caller, who is `me`. Who does not unwind now has caught whatever kill or timeout
+    /// unwound it before: the next unwinding is judged by itself.
     #[inline]
-    pub(super) fn now() -> Before {
+    pub(super) fn now(me: Option<&Header>) -> Before {
         if std::thread::panicking() {
             return Before(interrupt::is_panicking());
         }
-        if context::current().is_some() {
-            // SAFETY: slots live for ever, and whoever runs has one in use.
-            interrupt::caught(unsafe { context::waiter().as_ref() });
+        if let Some(me) = me {
+            interrupt::caught(me);
         }
         Before(false)
     }
@@ -34,9 +33,10 @@ impl Flag {
         Flag(AtomicBool::new(false))
     }
 
-    /// The lock has been taken.
-    pub(super) fn enter(&self) -> Before {
-        Before::now()
+    /// The lock has been taken, by the caller, who is `me`.
+    #[inline]
+    pub(super) fn enter(&self, me: Option<&Header>) -> Before {
+        Before::now(me)
     }
 
     /// The lock is given back: poisons it if a panic has begun since.

@@ -2,8 +2,8 @@
 
 use super::owned::Owned;
 use crate::clock::{self, NEVER};
+use crate::context;
 use crate::reason::Thing;
-use crate::thread;
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
@@ -112,9 +112,14 @@ impl<T: ?Sized> ReentrantMutex<T> {
 
     fn lock_by(&self, acquire: impl FnOnce() -> bool) -> Option<ReentrantMutexGuard<'_, T>> {
         // The caller has a number from now on.
-        let me = thread::current_number().get();
-        if self.permit.owner() != me && !acquire() {
-            return None;
+        let me = context::waiter();
+        // SAFETY: the slot of whoever runs is in use.
+        let number = unsafe { me.thread() }.number().get();
+        if self.permit.owner() != number {
+            if !acquire() {
+                return None;
+            }
+            self.permit.enter(Some(me));
         }
         let depth = self.depth.get().checked_add(1);
         self.depth.set(depth.expect("locked too often"));

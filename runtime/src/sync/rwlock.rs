@@ -2,6 +2,7 @@
 
 use super::poison::{Before, Flag};
 use super::raw_rwlock::RawRwLock;
+use crate::context;
 use crate::owner::Owner;
 use crate::reason::{Thing, Wait};
 use crate::suspicion;
@@ -167,10 +168,11 @@ impl<T: ?Sized> RwLock<T> {
 
     /// The caller holds it for writing.
     fn write_guard(&self) -> RwLockWriteGuard<'_, T> {
-        self.owner.enter();
+        let me = context::known_waiter();
+        self.owner.enter(me);
         RwLockWriteGuard {
             lock: self,
-            before: self.poison.enter(),
+            before: self.poison.enter(me),
             not_send: PhantomData,
         }
     }

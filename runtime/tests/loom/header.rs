@@ -8,6 +8,15 @@ pub(crate) struct Header {
     pub(crate) extra: UnsafeCell<Extra>,
 }
 
+impl Header {
+    /// # Safety
+    ///
+    /// None: nobody asks who holds a lock.
+    pub(crate) unsafe fn number(&self) -> u64 {
+        0
+    }
+}
+
 pub(crate) struct Extra {
     pub(crate) member: Option<Member>,
 }

@@ -107,10 +107,11 @@ pub(crate) fn park(deadline: u64, _: Wait) {
     }
 }
 
-/// Forgets a wake-up for a wait that has ended.
-pub(crate) fn forget_token() {
-    let parker = Unparker::current().parker();
-    parker.token.swap(false, AcqRel);
+/// The caller's, after it has forgotten a wake-up for a wait that has ended.
+pub(crate) fn fresh_unparker() -> Unparker {
+    let unparker = Unparker::current();
+    unparker.parker().token.swap(false, AcqRel);
+    unparker
 }
 
 /// Has a deadline of the caller ended a wait?
