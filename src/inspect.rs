@@ -390,19 +390,30 @@
 //!
 //! # It is stopped, or dead
 //!
-//! `console/gdb/greenloop.py`, in the source, teaches gdb green threads, in a live process and in a
-//! core of the system's. It needs the debug information of a dev build, or `debug = 2` in the
-//! profile.
+//! `console/gdb/greenloop.py` and `console/lldb/greenloop.py`, in the source, teach the debuggers
+//! green threads, in a live process and in a core. They need the debug information of a dev build,
+//! or `debug = 2` in the profile, at least for the package `greenloop-runtime`.
 //!
 //! ```text
 //! $ gdb -p PID -batch -ex 'source console/gdb/greenloop.py' \
 //!       -ex 'greenloop threads' -ex 'greenloop bt teller'
 //! green thread 17 'teller': waits for Mutex at 0x7f…, on worker 0; spawned at …
 //! …takes_the_account …
+//! $ lldb -p PID --batch -o 'command script import console/lldb/greenloop.py' \
+//!       -o 'greenloop threads' -o 'greenloop bt teller'
+//! green thread 17 'teller': waits for Mutex at 0x7f…, on worker 0; spawned at …
+//! …takes_the_account…
 //! ```
 //!
-//! Without `-batch` the same are commands at its prompt, and there is `greenloop switch`; `gdb
-//! PROGRAM CORE` in place of `gdb -p PID` looks at a core.
+//! Without `-batch` the same are commands at the prompt, and there are `greenloop switch ID`, after
+//! which `bt`, `up` and the commands for variables speak of that one, and `greenloop back`.
+//! `gdb PROGRAM CORE` and `lldb PROGRAM -c CORE` look at a core, which has to be the kernel's, or
+//! written by `greenloop core FILE` in gdb: gdb's own `generate-core-file` gives the stacks up at
+//! the first guard page, and lldb's `process save-core` knows only the stacks of OS threads.
+//!
+//! Debian 12's lldb does not find its own Python module ("No module named
+//! 'lldb.embedded_interpreter'") without
+//! `PYTHONPATH=/usr/lib/llvm-14/lib/python3.11/dist-packages`.
 #[doc(inline)]
 pub use greenloop_runtime::inspect::*;
 
