@@ -40,10 +40,11 @@ where
     let generation = header.word.load().generation();
     // SAFETY: the slot was free, so it is the caller's alone and its room is empty.
     unsafe {
-        *header.label.get() = Label {
+        // Without a look at the label that was there: `clear` has emptied it.
+        header.label.get().write(Label {
             thread: Some(Thread::new(slot, generation, birth.name)),
             location: birth.place,
-        };
+        });
         header.store(f);
     }
     header.word.begin(UNSTARTED, birth.flags, birth.home);

@@ -239,7 +239,7 @@ impl Builder {
     ///
     /// `Unsupported` outside of a green thread; otherwise as for [`spawn`](Builder::spawn).
     #[track_caller]
-    pub fn spawn_local<F, T>(self, f: F) -> io::Result<LocalJoinHandle<T>>
+    pub fn spawn_local<F, T>(mut self, f: F) -> io::Result<LocalJoinHandle<T>>
     where
         F: FnOnce() -> T + 'static,
         T: 'static,
@@ -258,7 +258,7 @@ impl Builder {
 
     /// [`Builder::spawn`], to stay on `worker`, which the caller runs on.
     #[track_caller]
-    pub(crate) fn spawn_here<F, T>(self, worker: &Worker, f: F) -> io::Result<JoinHandle<T>>
+    pub(crate) fn spawn_here<F, T>(mut self, worker: &Worker, f: F) -> io::Result<JoinHandle<T>>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
@@ -275,7 +275,7 @@ impl Builder {
     ///
     /// The caller joins it before anything that `f` or `T` borrows ends. On this OS thread.
     pub(crate) unsafe fn spawn_on_hub<F, T>(
-        self,
+        mut self,
         worker: &Worker,
         place: &'static Location<'static>,
         f: F,
@@ -296,7 +296,7 @@ impl Builder {
     /// The green thread ends, and the handle is joined or dropped, before anything that `f` or `T`
     /// borrows ends; both are `Send`.
     #[track_caller]
-    pub(crate) unsafe fn spawn_unchecked<F, T>(self, f: F) -> io::Result<JoinHandle<T>>
+    pub(crate) unsafe fn spawn_unchecked<F, T>(mut self, f: F) -> io::Result<JoinHandle<T>>
     where
         F: FnOnce() -> T,
     {
@@ -319,7 +319,7 @@ impl Builder {
 
     /// Takes a slot and a credit for a stack, and puts the closure into the slot.
     fn prepare<F, T>(
-        self,
+        &mut self,
         worker: Option<&Worker>,
         place: &'static Location<'static>,
         f: F,
@@ -327,7 +327,7 @@ impl Builder {
     where
         F: FnOnce() -> T,
     {
-        let storage = self.block.map(Storage::of);
+        let storage = self.block.take().map(Storage::of);
         if worker.is_some_and(Worker::is_closing) {
             let what = "the `greenloop::run` that this green thread belongs to has ended: \
                         it takes no new ones";
@@ -355,7 +355,7 @@ impl Builder {
             Kind::Light
         };
         let birth = Birth {
-            name: self.name,
+            name: self.name.take(),
             flags: HANDLE | BODY,
             home,
             place,
@@ -364,7 +364,7 @@ impl Builder {
             spawner: birth::running_on(worker),
         };
         let header = birth::new_header(birth, f).inspect_err(|_| refund(worker, class))?;
-        give_extra(header, locals, storage, self.permit);
+        give_extra(header, locals, storage, self.permit.take());
         if observer::is_any() {
             // SAFETY: slots live for ever; its `BODY` is the caller's, which queues it.
             observer::spawned(unsafe { header.as_ref() });

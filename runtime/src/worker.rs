@@ -308,10 +308,14 @@ impl Worker {
         counts.timers.store(timers, Ordering::Relaxed);
     }
 
+    #[inline]
     pub(crate) fn take_inbox(&self) {
-        if self.remote.inbox.is_empty() {
-            return;
+        if !self.remote.inbox.is_empty() {
+            self.take_all_of_inbox();
         }
+    }
+
+    fn take_all_of_inbox(&self) {
         for header in self.remote.inbox.take_all() {
             // SAFETY: a delivered green thread lives here, parked: its slot is in use.
             unsafe { header.as_ref() }.word.resume();
