@@ -45,7 +45,7 @@ pub(crate) struct Remote {
     pub(crate) latency: CachePadded<Latency>,
 }
 
-/// What a worker alone writes, but for one bit, and others read.
+/// What a worker alone writes, but for two bits, and others read.
 #[derive(Default)]
 pub(crate) struct Counts {
     /// Live green threads that have this home.
@@ -76,7 +76,7 @@ pub(crate) struct Counts {
     thread: AtomicI32,
     /// A [`Role`].
     role: AtomicU8,
-    /// [`TIMERS_DUE`] and [`OBSERVED`]: what keeps its worker off the short way.
+    /// [`TIMERS_DUE`] and the like: what keeps its worker off the short way.
     special: AtomicU8,
 }
 
@@ -84,6 +84,9 @@ pub(crate) struct Counts {
 const TIMERS_DUE: u8 = 1;
 /// Each step of its green threads is told to observers. Set by others, once and for all.
 const OBSERVED: u8 = 2;
+
+/// There are requests. Set and cleared by others, under the lock of these.
+const ASKED: u8 = 4;
 
 /// Whose remote it is now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -120,6 +123,19 @@ impl Counts {
     pub(crate) fn set_timers_due(&self, due: bool) {
         if due != self.are_timers_due() {
             self.special.fetch_xor(TIMERS_DUE, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn is_asked(&self) -> bool {
+        self.special.load(Ordering::Relaxed) & ASKED != 0
+    }
+
+    /// Under the lock of its requests.
+    pub(crate) fn set_asked(&self, asked: bool) {
+        if asked {
+            self.special.fetch_or(ASKED, Ordering::Relaxed);
+        } else {
+            self.special.fetch_and(!ASKED, Ordering::Relaxed);
         }
     }
 

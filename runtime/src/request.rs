@@ -1,8 +1,8 @@
 //! `Request`: what the maker of a dump asks of a worker, which alone may look at its suspended green
 //! threads; and `Requests`, where it is left.
 //!
-//! A worker answers from its loop, a little at a time: its own work goes on meanwhile. Whoever asks
-//! waits for progress, and gives up on a worker that makes none.
+//! A worker answers between two switches, a little at a time: its own work goes on meanwhile.
+//! Whoever asks waits for progress, and gives up on a worker that makes none.
 
 use crate::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::clock;
@@ -16,7 +16,8 @@ use crate::word::{PARKED, RUNNING};
 use crate::worker::Worker;
 use std::sync::Arc;
 
-/// How long a worker answers before it goes on with its own work, in nanoseconds.
+/// How long a worker answers before it goes on with its own work, for as long or to the end of a
+/// switch, in nanoseconds.
 const TURN: u64 = 1_000_000;
 
 /// Room for a backtrace, of which one that is printed as well takes 23 KB.
@@ -121,57 +122,55 @@ impl Request {
     }
 }
 
-/// The requests to one worker.
+/// The requests to one worker. Whether there are any also stands in its counts (`is_asked`), changed
+/// under this lock: a hint, but to a worker that falls asleep the truth, see [`ask`].
 #[derive(Default)]
-pub(crate) struct Requests {
-    /// There are some. Changed under the lock.
-    any: AtomicBool,
-    list: Lock<Vec<Arc<Request>>>,
-}
+pub(crate) struct Requests(Lock<Vec<Arc<Request>>>);
 
-impl Requests {
-    /// Only a hint; to a worker that falls asleep, the truth, see [`ask`].
-    #[inline(always)]
-    pub(crate) fn is_empty(&self) -> bool {
-        !self.any.load(Ordering::Relaxed)
-    }
-
-    fn first(&self) -> Option<Arc<Request>> {
-        self.list.lock().first().cloned()
+impl Remote {
+    fn first_request(&self) -> Option<Arc<Request>> {
+        self.requests.0.lock().first().cloned()
     }
 
     /// Takes a request out, by the worker that has answered it or the asker who has given up.
-    pub(crate) fn remove(&self, request: &Arc<Request>) {
-        let mut list = self.list.lock();
+    pub(crate) fn forget_request(&self, request: &Arc<Request>) {
+        let mut list = self.requests.0.lock();
         list.retain(|it| !Arc::ptr_eq(it, request));
-        self.any.store(!list.is_empty(), Ordering::Relaxed);
+        self.counts.set_asked(!list.is_empty());
     }
 }
 
 /// Leaves a request with a worker, and wakes it.
 pub(crate) fn ask(remote: &Remote, request: Arc<Request>) {
-    let mut list = remote.requests.list.lock();
+    let mut list = remote.requests.0.lock();
     list.push(request);
-    remote.requests.any.store(true, Ordering::Relaxed);
+    remote.counts.set_asked(true);
     drop(list);
     // The fence in there pairs with the worker's before it sleeps: one of both sees the other.
     remote.wake();
 }
 
 impl Worker {
+    /// [`answer`](Worker::answer), unless that was done a moment ago: it may take half of the time of
+    /// a worker that has other things to do.
+    pub(crate) fn answer_in_turn(&self) {
+        if clock::now() >= self.answers_next().get() {
+            self.answer();
+        }
+    }
+
     /// Answers those who ask about this worker's green threads, for a moment.
-    #[cold]
-    #[inline(never)]
     pub(crate) fn answer(&self) {
         let end = clock::now() + TURN;
-        while let Some(request) = self.remote().requests.first() {
+        while let Some(request) = self.remote().first_request() {
             while let Some(target) = request.next() {
                 self.answer_about(&request, target);
-                if clock::now() >= end {
-                    return;
+                let now = clock::now();
+                if now >= end {
+                    return self.answers_next().set(now + TURN);
                 }
             }
-            self.remote().requests.remove(&request);
+            self.remote().forget_request(&request);
             request.finish(self.queued());
         }
     }

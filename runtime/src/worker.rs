@@ -5,12 +5,14 @@
 
 mod end;
 mod execute;
+mod pace;
 mod parts;
 mod patience;
 mod turn;
 
 pub(crate) use self::parts::Parts;
 
+use self::pace::Pace;
 use self::patience::Patience;
 use self::turn::Budget;
 use crate::clock;
@@ -31,8 +33,6 @@ use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Switches between two looks at the clock and the inbox.
-const CLOCK_INTERVAL: u64 = 8;
 /// Switches between two polls of the reactor. Prime, as Go's and tokio's, so that no pattern of a
 /// program beats with it.
 const POLL_INTERVAL: u64 = 61;
@@ -57,9 +57,8 @@ pub(crate) struct Worker {
     context: Context,
     fifo: Fifo,
     timers: RefCell<Timers<Unparker>>,
-    /// The clock as it was last seen: timers whose deadline is not after this moment are due.
-    timers_seen_at: Cell<u64>,
-    /// There are some, and they are served in turn with the queue.
+    /// Knows the clock as it was last seen: timers whose deadline is not after it are due.
+    pace: Pace,
     reactor: Reactor,
     stacks: RefCell<StackCache>,
     headers: RefCell<HeaderCache>,
@@ -73,6 +72,8 @@ pub(crate) struct Worker {
     polled_at: Cell<u64>,
     budget: Cell<Budget>,
     patience: Patience,
+    /// When it may answer again those who ask.
+    answers_next: Cell<u64>,
     /// Nothing came during the last wait: surplus stacks are being given back.
     trimming: Cell<bool>,
     /// A hub by gevent's rule: what other threads may do does not count.
@@ -107,7 +108,7 @@ impl Worker {
             context: Context::default(),
             fifo: Fifo::new(deque),
             timers: RefCell::new(Timers::new()),
-            timers_seen_at: Cell::new(clock::now()),
+            pace: Pace::new(clock::now(), switches),
             reactor,
             stacks: RefCell::new(StackCache::new()),
             headers: RefCell::new(HeaderCache::new()),
@@ -119,6 +120,7 @@ impl Worker {
             polled_at: Cell::new(clock::now()),
             budget: Cell::default(),
             patience: Patience::new(place.is_some_and(|it| it.scheduler.is_parallel())),
+            answers_next: Cell::new(0),
             trimming: Cell::new(false),
             strict: Cell::new(false),
             closing: Cell::new(false),
@@ -190,6 +192,11 @@ impl Worker {
         &self.joining
     }
 
+    /// When it may answer again those who ask.
+    pub(crate) fn answers_next(&self) -> &Cell<u64> {
+        &self.answers_next
+    }
+
     /// Switches so far.
     #[inline(always)]
     fn switches(&self) -> u64 {
@@ -204,7 +211,7 @@ impl Worker {
     /// What time it was when this worker last looked.
     #[inline(always)]
     pub(crate) fn seen_at(&self) -> u64 {
-        self.timers_seen_at.get()
+        self.pace.seen_at()
     }
 
     /// About the time when this worker last looked, which no other wait here has noted: its low bits
@@ -261,7 +268,7 @@ impl Worker {
     /// and other threads.
     #[inline(always)]
     fn tick(&self) {
-        if self.switches().is_multiple_of(CLOCK_INTERVAL) {
+        if self.pace.is_due(self.switches()) {
             self.look_at_the_world();
         }
     }
@@ -269,6 +276,7 @@ impl Worker {
     #[inline(never)]
     fn look_at_the_world(&self) {
         self.take_inbox();
+        self.take_injected();
         let since_poll = self.switches().wrapping_sub(self.polled_at_switch.get());
         let mut due = since_poll >= POLL_INTERVAL;
         // Nobody else needs to know what time it is, but to say since when one waits.
@@ -280,11 +288,11 @@ impl Worker {
                 self.polled_at.set(now);
             }
         } else if due {
-            self.timers_seen_at.set(clock::coarse());
+            self.pace.see(self.pace.rough_time(), self.switches());
         }
+        self.pace.looked(self.switches());
         if due {
             self.polled_at_switch.set(self.switches());
-            self.take_injected();
             if self.reactor.has_waiters() {
                 latency::add(&self.remote.counts.polls, 1);
                 self.reactor.poll(Some(Duration::ZERO));
@@ -294,9 +302,6 @@ impl Worker {
         if self.sampler.is_due(self.switches()) {
             let latency = &self.remote.latency;
             self.sampler.turn(latency, self.switches(), self.fifo.len());
-        }
-        if !self.remote.requests.is_empty() {
-            self.answer();
         }
     }
 
@@ -326,13 +331,16 @@ impl Worker {
 
     fn look_at_timers(&self, now: u64) {
         let earliest = self.timers.borrow().earliest();
-        self.timers_seen_at.set(now);
+        self.pace.see(now, self.switches());
         let due = earliest.is_some_and(|it| it <= now);
         self.remote.counts.set_timers_due(due);
     }
 
     /// Moves what other threads have spawned here into the queue, where it may still be stolen.
     fn take_injected(&self) {
+        if self.remote.injector.is_empty() {
+            return;
+        }
         while !self.remote.injector.is_empty() {
             let _ = self.remote.injector.steal_batch(self.fifo.deque());
         }
@@ -398,7 +406,7 @@ impl Worker {
             self.wait(tick.into_iter().chain(trim).min());
         }
         self.remote.inbox.wake_up();
-        let since = self.timers_seen_at.get();
+        let since = self.seen_at();
         let slept = self.polled_at.get().saturating_sub(since);
         counts.asleep_since.store(0, Ordering::Relaxed);
         latency::add(&counts.idle, slept);
@@ -416,7 +424,7 @@ impl Worker {
             Some(place) => place.scheduler.has_news(place.position),
             None => !self.remote.injector.is_empty(),
         };
-        others || !self.remote.requests.is_empty()
+        others || self.remote.counts.is_asked()
     }
 
     /// Once nothing has come for a while, trimming goes on until something comes.
@@ -439,7 +447,7 @@ impl Worker {
 
     /// After a sleep: what has come meanwhile?
     fn look_around(&self) {
-        if !self.remote.requests.is_empty() {
+        if self.remote.counts.is_asked() {
             self.answer();
         }
         self.take_inbox();

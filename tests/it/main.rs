@@ -49,6 +49,7 @@ mod kill_matrix;
 mod limits;
 mod links;
 mod locals;
+mod long_slices;
 mod lookup;
 mod loop_exit;
 mod metrics;

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// Runs `f`, and fails if it holds its worker, or anything else does meanwhile that runs there, for
-/// longer than `bound` at a time. For tests; looks four times in `bound`, from an OS thread.
+/// longer than `bound` at a time. For tests; an OS thread looks four times in `bound`, and once at
+/// the end, so that who holds it for a fourth longer may go unseen, and on a loaded machine for more.
 ///
 /// # Panics
 ///
@@ -83,11 +84,13 @@ impl Drop for Watch {
 
 fn look(index: usize, bound: u64, stop: &AtomicU32) -> Option<Blocked> {
     let mut watched = Watched::default();
-    let mut first = None;
-    while stop.load(Ordering::Relaxed) == 0 {
+    loop {
+        // Before the look: the last one comes when `f` has ended, while its worker waits for it.
+        let is_last = stop.load(Ordering::Relaxed) != 0;
         let found = watched.look(remote::at(index), bound);
-        first = first.or(found);
+        if is_last || found.is_some() {
+            return found;
+        }
         futex::wait(stop, 0, clock::now().saturating_add(bound / 4 + 1));
     }
-    first
 }

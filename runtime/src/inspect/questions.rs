@@ -136,7 +136,7 @@ impl Question {
             self.worker.queued = Some(queued);
         } else {
             self.worker.activity = Activity::Hung;
-            remote::at(self.worker.index).requests.remove(request);
+            remote::at(self.worker.index).forget_request(request);
         }
         self.worker
     }

@@ -121,7 +121,7 @@ fn collect(
     for (home, request) in requests {
         if !request.is_done() {
             complete = false;
-            remote::at(home).requests.remove(&request);
+            remote::at(home).forget_request(&request);
         }
         let answers = request.close().0.into_iter();
         let answers = answers.filter_map(|it| Some((it.number, it.wait?)));

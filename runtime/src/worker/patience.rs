@@ -77,11 +77,11 @@ impl Worker {
             return false;
         }
         self.look_at_timers(clock::now());
-        let end = self.timers_seen_at.get() + LINGER;
+        let end = self.seen_at() + LINGER;
         loop {
-            let since = self.timers_seen_at.get();
+            let since = self.seen_at();
             let came = self.look_out();
-            let now = self.timers_seen_at.get();
+            let now = self.seen_at();
             if came || now >= end {
                 // What the reactor or a timer brings would have ended a sleep as soon.
                 let handed_over = self.is_handed_something();

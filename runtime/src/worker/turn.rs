@@ -40,9 +40,12 @@ impl Worker {
         next.is_some()
     }
 
-    /// The same if timers are due, or observers want to hear of it.
+    /// The same if timers are due, somebody asks, or observers want to hear of it.
     #[cold]
     fn run_special(&self) -> bool {
+        if self.remote.counts.is_asked() {
+            self.answer_in_turn();
+        }
         let next = self.next_in_turn();
         if let Some(next) = next {
             if self.remote.counts.is_observed() {
@@ -67,7 +70,7 @@ impl Worker {
 
     fn next_due(&self) -> Option<NonNull<Header>> {
         loop {
-            let due = self.timers.borrow_mut().pop_due(self.timers_seen_at.get());
+            let due = self.timers.borrow_mut().pop_due(self.seen_at());
             let Some(unparker) = due else {
                 self.remote.counts.set_timers_due(false);
                 return None;
