@@ -54,8 +54,9 @@
 //! # std::io::Result::Ok(())
 //! ```
 //!
-//! Where in the code one waits, its backtrace says; it is taken only when asked for, of all, or of
-//! [one alone](Options::only):
+//! Where in the code one waits, its backtrace says: it begins with what was called, and ends where
+//! the program does ([`{:#}`](Frames) has the runtime's part, too). It is taken only when asked for,
+//! of all, or of [one alone](Options::only):
 //!
 //! ```
 //! use greenloop::inspect::{self, Backtrace, Options};
@@ -86,7 +87,7 @@
 //!
 //! Two that want each other's locks, or join each other, never go on. Such a cycle is found by
 //! itself, some 100 ms after it has formed: it is a WARN in the log, [`on_deadlock`] hears of it,
-//! and the page shows it above everything for as long as it lasts.
+//! [`deadlocks`] keeps it, and the page shows it above everything for as long as it lasts.
 //!
 //! ```text
 //! $ curl -s 127.0.0.1:6060/api/deadlocks

@@ -30,7 +30,6 @@ impl Answer {
     }
 
     /// What Prometheus asks for.
-    #[cfg(feature = "metrics")]
     pub(crate) fn open_metrics(body: String) -> Answer {
         let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
         Answer::new("200 OK", content_type, body.into())

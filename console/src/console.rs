@@ -6,7 +6,6 @@ use std::net::ToSocketAddrs;
 use greenloop_net::{SocketAddr, StreamServer, TcpStream};
 
 use crate::connection;
-use crate::deadlocks;
 use crate::gate::{Gate, Token};
 use crate::routes::Routes;
 use crate::serving::Serving;
@@ -127,7 +126,6 @@ impl Console {
         if is_open {
             check_loopback(server.local_addr())?;
         }
-        deadlocks::keep();
         Serving::start(server)
     }
 }

@@ -1,119 +1,77 @@
-//! `Report`: a deadlock that was found while a page was served, and whether it lasts.
-//!
-//! The runtime reports each one once, when it has formed, so the last ones are kept here.
+//! The deadlocks that were reported, and whether they last.
 
-use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Once, PoisonError};
-use std::time::Instant;
+use std::collections::HashSet;
 
 use greenloop_runtime::inspect::{self, Deadlock, GreenThread, Member, Wait};
-use greenloop_runtime::sync::Mutex;
 use serde_json::{Value, json};
 
 use crate::row::{place, word};
 use crate::snapshot::Snapshot;
 
-/// Reports that are kept.
-const KEPT: usize = 100;
 /// Deadlocks of an answer, unless told otherwise.
 const LIMIT: usize = 20;
 /// Members that are named of each.
 const NAMED: usize = 200;
 
-struct Report {
-    /// The how manyth it is.
-    number: u64,
-    reported: Instant,
-    deadlock: Deadlock,
-}
-
-/// The last ones, newest first; and how many there were.
-struct Reports {
-    last: VecDeque<Arc<Report>>,
-    count: u64,
-}
-
-/// Callbacks stay for the life of the process: all pages share one.
-static REPORTS: Mutex<Reports> = Mutex::new(Reports {
-    last: VecDeque::new(),
-    count: 0,
-});
-static KEEPING: Once = Once::new();
-
-/// Keeps what is reported from now on.
-pub(crate) fn keep() {
-    KEEPING.call_once(|| inspect::on_deadlock(note));
-}
-
-fn note(deadlock: &Deadlock) {
-    let mut reports = REPORTS.lock().unwrap_or_else(PoisonError::into_inner);
-    reports.count += 1;
-    let number = reports.count;
-    reports.last.push_front(Arc::new(Report {
-        number,
-        reported: Instant::now(),
-        deadlock: deadlock.clone(),
-    }));
-    reports.last.truncate(KEPT);
-}
-
-/// All that are kept, and how many there were.
-fn reports() -> (Vec<Arc<Report>>, u64) {
-    let reports = REPORTS.lock().unwrap_or_else(PoisonError::into_inner);
-    (reports.last.iter().cloned().collect(), reports.count)
-}
-
 /// The ids of the members of those that last.
 pub(crate) fn members(snapshot: &Snapshot) -> HashSet<u64> {
-    let (reports, _) = reports();
-    let lasting = reports.iter().filter(|it| it.lasts(snapshot));
-    let members = lasting.flat_map(|it| it.deadlock.members());
-    members.map(Member::id).collect()
+    let reported = inspect::deadlocks();
+    let lasting = reported.iter().filter(|it| lasts(it, snapshot));
+    lasting
+        .flat_map(Deadlock::members)
+        .map(Member::id)
+        .collect()
 }
 
 /// How many there are, and were.
 pub(crate) fn count(snapshot: &Snapshot) -> Value {
-    let (reports, reported) = reports();
-    let lasting = reports.iter().filter(|it| it.lasts(snapshot));
-    json!({ "present": lasting.count(), "reported": reported })
+    let reported = inspect::deadlocks();
+    let lasting = reported.iter().filter(|it| lasts(it, snapshot));
+    json!({ "present": lasting.count(), "reported": number(&reported) })
 }
 
 /// Those that last first, then newest first.
 pub(crate) fn of(snapshot: &Snapshot, limit: Option<usize>) -> Value {
-    let (reports, reported) = reports();
-    let mut reports: Vec<_> = reports.iter().map(|it| (it, it.lasts(snapshot))).collect();
-    reports.sort_by_key(|(_, lasts)| !lasts);
-    reports.truncate(limit.unwrap_or(LIMIT));
-    let deadlocks = reports.iter().map(|(it, lasts)| it.to_json(*lasts));
-    json!({ "reported": reported, "deadlocks": deadlocks.collect::<Vec<_>>() })
+    let reported = inspect::deadlocks();
+    let mut deadlocks: Vec<_> = reported
+        .iter()
+        .map(|it| (it, lasts(it, snapshot)))
+        .collect();
+    deadlocks.sort_by_key(|(_, lasts)| !lasts);
+    deadlocks.truncate(limit.unwrap_or(LIMIT));
+    let deadlocks = deadlocks.iter().map(|(it, lasts)| deadlock(it, *lasts));
+    json!({ "reported": number(&reported), "deadlocks": deadlocks.collect::<Vec<_>>() })
 }
 
-impl Report {
-    /// Does each of them still wait as it did? Only a kill ends a deadlock, and by one member all.
-    fn lasts(&self, snapshot: &Snapshot) -> bool {
-        let age = snapshot.begun().saturating_duration_since(self.reported);
-        self.deadlock.members().iter().all(|member| {
-            let found = snapshot.find(member.id());
-            // Whoever has gone on since may wait for the same again.
-            let old = found.and_then(GreenThread::since).filter(|it| *it >= age);
-            let wait = found.and_then(GreenThread::wait);
-            old.is_some() && wait.is_some_and(|it| is_same(it, member.wait()))
-        })
-    }
-
-    fn to_json(&self, lasts: bool) -> Value {
-        let members = self.deadlock.members();
-        json!({
-            "number": self.number,
-            "ago": self.reported.elapsed().as_secs_f64(),
-            "present": lasts,
-            "count": members.len(),
-            "members": members.iter().take(NAMED).map(to_json).collect::<Vec<_>>(),
-        })
-    }
+/// How many there were, of which the last ones are kept.
+fn number(reported: &[Deadlock]) -> u64 {
+    reported.first().map_or(0, Deadlock::number)
 }
 
-fn to_json(it: &Member) -> Value {
+/// Does each of them still wait as it did? Only a kill ends a deadlock, and by one member all.
+fn lasts(it: &Deadlock, snapshot: &Snapshot) -> bool {
+    let age = snapshot.begun().saturating_duration_since(it.reported_at());
+    it.members().iter().all(|member| {
+        let found = snapshot.find(member.id());
+        // Whoever has gone on since may wait for the same again.
+        let old = found.and_then(GreenThread::since).filter(|it| *it >= age);
+        let wait = found.and_then(GreenThread::wait);
+        old.is_some() && wait.is_some_and(|it| is_same(it, member.wait()))
+    })
+}
+
+fn deadlock(it: &Deadlock, lasts: bool) -> Value {
+    let members = it.members();
+    json!({
+        "number": it.number(),
+        "ago": it.reported_at().elapsed().as_secs_f64(),
+        "present": lasts,
+        "count": members.len(),
+        "members": members.iter().take(NAMED).map(member).collect::<Vec<_>>(),
+    })
+}
+
+fn member(it: &Member) -> Value {
     let holder = match it.wait() {
         Wait::On { holder, .. } => holder.as_ref(),
         _ => None,

@@ -12,8 +12,7 @@
 //! ```
 //!
 //! It runs on green threads of the program itself; to look around it takes an OS thread for a
-//! moment, so that no worker is held up. Nothing is measured or kept while nobody asks, but for the
-//! last 100 deadlocks since it was served. A program
+//! moment, so that no worker is held up. Nothing is measured or kept while nobody asks. A program
 //! whose workers are all held by code that never waits can't answer: there is
 //! [`on_signal`](greenloop_runtime::inspect::on_signal) for that, and the debugger.
 //!
@@ -40,17 +39,18 @@
 //!   many are `present`, and how many were `reported`.
 //! * `/api/threads`, with the parameters below: `total` and `matching`, how many; `rows`, one page
 //!   of them.
-//! * `/api/thread?id=ID`, and perhaps `&backtrace=1`: `row`; `ancestors`, those that spawned it,
-//!   nearest first; `joiners`, ids of those that wait for its end; `backtrace`, as text; `note`,
-//!   why there is none.
+//! * `/api/thread?id=ID`, and perhaps `&backtrace=1`, or `=full` with what the runtime itself does
+//!   there: `row`; `ancestors`, those that spawned it, nearest first; `joiners`, ids of
+//!   those that wait for its end; `backtrace`, as text; `note`, why there is none.
 //! * `/api/waits`, perhaps with `limit`: `total`, how many things are waited for; `things`, first
 //!   those of a deadlock, then those with most waiters: `for`, `text`, `target` (the green thread
 //!   that is joined), `waiters` (how many), `first` (twenty of them, each with `id`, `name` and
 //!   `deadlocked`), `deadlocked`.
-//! * `/api/deadlocks`, perhaps with `limit`: `reported`, how many since the page was served;
-//!   `deadlocks`, those that last, then the newest: `number`, `ago`, `present` (does it last?),
-//!   `count`, and `members` (200 of them): `id`, `name`, `place`, `wait`, `for`, `holder` (of the
-//!   lock, with `id` and `name`). Each waits for the next one, the last one for the first.
+//! * `/api/deadlocks`, perhaps with `limit`: `reported`, how many since the program began;
+//!   `deadlocks`, of the last hundred those that last, then the newest: `number`, `ago`, `present`
+//!   (does it last?), `count`, and `members` (200 of them): `id`, `name`, `place`, `wait`, `for`,
+//!   `holder` (of the lock, with `id` and `name`). Each waits for the next one, the last one for
+//!   the first.
 //! * `/api/metrics`: the fields of [`Metrics`](greenloop_runtime::inspect::Metrics), with the sums
 //!   over all workers as `total`; of each `latency` the `count`, `sum`, `p50`, `p99` and `buckets`,
 //!   pairs of an upper bound (`null`: none) and a count.

@@ -59,13 +59,11 @@ fn latency(it: &Latencies) -> Value {
     })
 }
 
-/// As Prometheus reads them.
+/// Writes what Prometheus reads.
+pub(crate) type Prometheus = fn() -> String;
+
 #[cfg(feature = "metrics")]
-pub(crate) fn prometheus() -> Answer {
-    Answer::open_metrics(inspect::metrics().to_prometheus())
-}
+pub(crate) const PROMETHEUS: Option<Prometheus> = Some(|| inspect::metrics().to_prometheus());
 
 #[cfg(not(feature = "metrics"))]
-pub(crate) fn prometheus() -> Answer {
-    Answer::not_found("this program was built without greenloop's feature `metrics`")
-}
+pub(crate) const PROMETHEUS: Option<Prometheus> = None;

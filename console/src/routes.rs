@@ -10,26 +10,33 @@ use serde_json::Value;
 use crate::answer::Answer;
 use crate::gate::Gate;
 use crate::list::List;
+use crate::metrics::{self, Prometheus};
 use crate::query::Query;
 use crate::request::Request;
 use crate::snapshot::{Snapshot, Snapshots};
-use crate::{deadlocks, metrics, sites, story, summary, waits};
+use crate::story::{self, Wanted};
+use crate::{deadlocks, sites, summary, waits};
 
 const HTML: &str = include_str!("../page/index.html");
 const SCRIPT: &str = include_str!("../page/page.js");
 const STYLE: &str = include_str!("../page/page.css");
+const NO_PROMETHEUS: &str = "this program was built without greenloop's feature `metrics`";
 
 /// All that can be asked, and by whom.
 #[derive(Debug)]
 pub(crate) struct Routes {
     gate: Gate,
     snapshots: Arc<Snapshots>,
+    prometheus: Option<Prometheus>,
 }
 
 impl Routes {
     pub(crate) fn new(gate: Gate) -> Routes {
-        let snapshots = Arc::default();
-        Routes { gate, snapshots }
+        Routes {
+            gate,
+            snapshots: Arc::default(),
+            prometheus: metrics::PROMETHEUS,
+        }
     }
 
     pub(crate) fn answer(&self, request: Request) -> Answer {
@@ -56,7 +63,10 @@ impl Routes {
             "/api/deadlocks" => self.some(query, deadlocks::of),
             "/api/sites" => self.some(query, sites::of),
             "/api/metrics" => counted(query, metrics::answer),
-            "/metrics" => counted(query, metrics::prometheus),
+            "/metrics" => match self.prometheus {
+                Some(text) => counted(query, move || Answer::open_metrics(text())),
+                None => Err(Answer::not_found(NO_PROMETHEUS)),
+            },
             "/api/dump.json" => {
                 self.seen(query.end(), |it, ()| Answer::json_text(it.dump.to_json()))
             }
@@ -66,12 +76,12 @@ impl Routes {
     }
 
     fn story(&self, mut query: Query) -> Result<Answer, Answer> {
-        let (id, wanted) = (query.take_as("id")?, query.take_as::<u8>("backtrace")?);
+        let id = query.take_as("id")?;
+        let wanted = query.take_one_of("backtrace", &story::WANTED)?;
         query.end()?;
         let id: u64 = id.ok_or_else(|| Answer::bad_request("the parameter `id` lacks"))?;
-        self.seen(Ok(()), move |it, ()| {
-            story::answer(it, id, wanted == Some(1))
-        })
+        let wanted = wanted.unwrap_or(Wanted::None);
+        self.seen(Ok(()), move |it, ()| story::answer(it, id, wanted))
     }
 
     /// So many of something.
@@ -106,7 +116,10 @@ fn part(path: &str) -> Option<Answer> {
 }
 
 /// Answers by counts, for which nobody is looked at.
-fn counted(query: Query, answer: fn() -> Answer) -> Result<Answer, Answer> {
+fn counted(
+    query: Query,
+    answer: impl FnOnce() -> Answer + Send + 'static,
+) -> Result<Answer, Answer> {
     query.end()?;
     aside(answer)
 }
@@ -125,4 +138,38 @@ fn aside(f: impl FnOnce() -> Answer + Send + 'static) -> Result<Answer, Answer> 
         answer.map_err(|_| io::Error::other("the look has panicked"))
     });
     done.map_err(|error| Answer::failed(&error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::Head;
+
+    /// What a page answers that was built with the feature `metrics`, or without.
+    fn metrics_of(prometheus: Option<Prometheus>) -> String {
+        let routes = Routes {
+            prometheus,
+            ..Routes::new(Gate::new(None, Vec::new()))
+        };
+        let question: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        let Ok(Head::Good(request)) = Request::read(question, &mut Vec::new()) else {
+            panic!("it is a question");
+        };
+        let mut reply = Vec::new();
+        routes.answer(request).send(&mut reply, false).unwrap();
+        String::from_utf8(reply).unwrap()
+    }
+
+    #[test]
+    fn without_the_feature_metrics_prometheus_is_told_so() {
+        let reply = metrics_of(None);
+        assert!(reply.starts_with("HTTP/1.1 404 Not Found\r\n"), "{reply}");
+        assert!(
+            reply.ends_with("without greenloop's feature `metrics`\n"),
+            "{reply}"
+        );
+        let reply = metrics_of(Some(|| "# EOF\n".to_owned()));
+        assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"), "{reply}");
+        assert!(reply.ends_with("\r\n\r\n# EOF\n"), "{reply}");
+    }
 }

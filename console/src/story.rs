@@ -1,6 +1,6 @@
 //! One green thread: where it comes from, what it does, who waits for it, and where it is.
 
-use greenloop_runtime::inspect::{self, Backtrace, GreenThread, Options, State};
+use greenloop_runtime::inspect::{self, Backtrace, Frames, GreenThread, Options, State};
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
@@ -11,14 +11,27 @@ use crate::waits;
 /// Spawners that are named.
 const ANCESTORS: usize = 20;
 
-pub(crate) fn answer(snapshot: &Snapshot, id: u64, wants_backtrace: bool) -> Answer {
+/// Which backtrace is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wanted {
+    None,
+    Short,
+    Full,
+}
+
+pub(crate) const WANTED: [(&str, Wanted); 3] = [
+    ("0", Wanted::None),
+    ("1", Wanted::Short),
+    ("full", Wanted::Full),
+];
+
+pub(crate) fn answer(snapshot: &Snapshot, id: u64, wanted: Wanted) -> Answer {
     let Some(it) = snapshot.find(id) else {
         return Answer::not_found(&format!("green thread {id} has ended, or never was"));
     };
-    let (backtrace, note) = match wants_backtrace.then(|| backtrace(it)) {
-        Some(Ok(backtrace)) => (Some(backtrace), None),
-        Some(Err(note)) => (None, Some(note)),
-        None => (None, None),
+    let (backtrace, note) = match backtrace(it, wanted) {
+        Ok(backtrace) => (backtrace, None),
+        Err(note) => (None, Some(note)),
     };
     Answer::json(&json!({
         "row": Row::new(it, snapshot),
@@ -41,18 +54,23 @@ fn ancestors(snapshot: &Snapshot, it: &GreenThread) -> Vec<Value> {
     ancestors
 }
 
-/// The backtrace, or why there is none.
-fn backtrace(it: &GreenThread) -> Result<String, String> {
+/// The backtrace, if it is wanted, or why there is none.
+fn backtrace(it: &GreenThread, wanted: Wanted) -> Result<Option<String>, &'static str> {
+    let write = match wanted {
+        Wanted::None => return Ok(None),
+        Wanted::Short => |it: &Frames| it.to_string(),
+        Wanted::Full => |it: &Frames| format!("{it:#}"),
+    };
     match it.state() {
-        State::Unstarted => return Err("it has not started".into()),
-        State::Running => return Err("it runs: only one that waits can be looked at".into()),
+        State::Unstarted => return Err("it has not started"),
+        State::Running => return Err("it runs: only one that waits can be looked at"),
         _ => {}
     }
     let dump = inspect::dump_with(Options::new().backtraces(true).only(it.id()));
     match dump.iter().next().map(GreenThread::backtrace) {
-        Some(Backtrace::Taken(backtrace)) => Ok(backtrace.to_string()),
-        Some(Backtrace::NoRoom) => Err("too little of its stack is left".into()),
-        Some(_) => Err("its worker did not answer, or it ran meanwhile".into()),
-        None => Err("it has ended meanwhile".into()),
+        Some(Backtrace::Taken(frames)) => Ok(Some(write(frames))),
+        Some(Backtrace::NoRoom) => Err("too little of its stack is left"),
+        Some(_) => Err("its worker did not answer, or it ran meanwhile"),
+        None => Err("it has ended meanwhile"),
     }
 }

@@ -18,7 +18,7 @@ pub(crate) fn of(snapshot: &Snapshot) -> Value {
         "states": count(dump.iter().map(|it| it.state().to_string())),
         "kinds": count(dump.iter().map(|it| it.kind().to_string())),
         "waits": count(waits.map(|it| word(it).into_owned())),
-        "workers": dump.workers().iter().map(worker).collect::<Vec<_>>(),
+        "workers": dump.workers().iter().map(Worker::to_value).collect::<Vec<_>>(),
         "deadlocks": deadlocks::count(snapshot),
         "took": snapshot.took.as_secs_f64(),
         "process": process::id(),
@@ -32,16 +32,4 @@ pub(crate) fn count(words: impl Iterator<Item = String>) -> BTreeMap<String, usi
         *counts.entry(word).or_default() += 1;
     }
     counts
-}
-
-fn worker(it: &Worker) -> Value {
-    json!({
-        "index": it.index(),
-        "hub": it.is_hub(),
-        "activity": it.activity().to_string(),
-        "running": it.running(),
-        "live": it.live(),
-        "queued": it.queued(),
-        "unstarted": it.unstarted(),
-    })
 }

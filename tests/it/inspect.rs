@@ -30,6 +30,34 @@ pub(crate) fn find<'a>(dump: &'a Dump, name: &str) -> Option<&'a GreenThread> {
     dump.iter().find(|it| it.name() == Some(name))
 }
 
+/// One that holds its worker until its end is wanted.
+pub(crate) struct Hog {
+    stop: Arc<AtomicBool>,
+    handle: JoinHandle<()>,
+}
+
+impl Hog {
+    /// Returns when it runs.
+    pub(crate) fn start() -> Hog {
+        let flag = || Arc::new(AtomicBool::new(false));
+        let (running, stop) = (flag(), flag());
+        let (runs, stopped) = (running.clone(), stop.clone());
+        let handle = named("hog", move || {
+            runs.store(true, Ordering::SeqCst);
+            while !stopped.load(Ordering::SeqCst) {
+                std::hint::spin_loop();
+            }
+        });
+        until("it runs", || running.load(Ordering::SeqCst));
+        Hog { stop, handle }
+    }
+
+    pub(crate) fn end(self) {
+        self.stop.store(true, Ordering::SeqCst);
+        self.handle.join().unwrap();
+    }
+}
+
 pub(crate) fn parks_for_ever() {
     loop {
         thread::park();
@@ -169,18 +197,7 @@ fn a_worker_that_hangs_is_told_with_what_it_runs() {
     child.passes(|| {
         let beside = named("beside", parks_for_ever);
         drop(dump_when_waiting("beside"));
-        let (running, stop) = (
-            Arc::new(AtomicBool::new(false)),
-            Arc::new(AtomicBool::new(false)),
-        );
-        let (runs, stopped) = (running.clone(), stop.clone());
-        let hog = named("hog", move || {
-            runs.store(true, Ordering::SeqCst);
-            while !stopped.load(Ordering::SeqCst) {
-                std::hint::spin_loop();
-            }
-        });
-        until("it runs", || running.load(Ordering::SeqCst));
+        let hog = Hog::start();
         let dump = inspect::dump();
         let hog_entry = find(&dump, "hog").unwrap();
         assert_eq!(hog_entry.state(), State::Running);
@@ -194,8 +211,7 @@ fn a_worker_that_hangs_is_told_with_what_it_runs() {
             dump.to_string()
                 .contains("worker 0: hung, runs green thread")
         );
-        stop.store(true, Ordering::SeqCst);
-        hog.join().unwrap();
+        hog.end();
         let dump = inspect::dump_with(patient());
         assert_ne!(dump.workers()[0].activity(), Activity::Hung);
         assert!(find(&dump, "beside").unwrap().stack_used().is_some());
@@ -234,17 +250,10 @@ fn sigquit_prints_a_dump_even_when_all_workers_hang() {
         drop(dump_when_waiting("the parked one"));
         let said = quit_says("'the parked one': waiting to be unparked");
         assert!(said.starts_with("1 green threads, 1 workers\n"), "{said}");
-        let running = Arc::new(AtomicBool::new(false));
-        let runs = running.clone();
-        drop(named("hog", move || {
-            runs.store(true, Ordering::SeqCst);
-            loop {
-                std::hint::spin_loop();
-            }
-        }));
-        until("it runs", || running.load(Ordering::SeqCst));
+        let hog = Hog::start();
         let said = quit_says("'hog': running");
         assert!(said.contains("worker 0: hung"), "{said}");
+        hog.end();
     });
 }
 

@@ -1,7 +1,6 @@
 //! A dump of one green thread alone.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use greenloop::inspect::{self, Backtrace, Options};
@@ -9,8 +8,7 @@ use greenloop::run;
 use greenloop::sync::Mutex;
 
 use crate::child::{Child, this_test};
-use crate::inspect::{dump_when_waiting, find, named, parks_for_ever, patient};
-use crate::within::until;
+use crate::inspect::{Hog, dump_when_waiting, find, named, parks_for_ever, patient};
 
 #[test]
 fn one_alone_is_looked_at() {
@@ -47,16 +45,7 @@ fn one_alone_is_seen_beside_a_worker_that_hangs() {
     child.passes(|| {
         let parked: Vec<_> = (0..20).map(|_| named("parked", parks_for_ever)).collect();
         drop(dump_when_waiting("parked"));
-        let flag = || Arc::new(AtomicBool::new(false));
-        let (running, stop) = (flag(), flag());
-        let (runs, stopped) = (running.clone(), stop.clone());
-        let hog = named("hog", move || {
-            runs.store(true, Ordering::SeqCst);
-            while !stopped.load(Ordering::SeqCst) {
-                std::hint::spin_loop();
-            }
-        });
-        until("it runs", || running.load(Ordering::SeqCst));
+        let hog = Hog::start();
         // One that lives on a worker of its own: the other one is held for good.
         let free = run(|| {
             let parked = named("on a hub", parks_for_ever);
@@ -70,8 +59,7 @@ fn one_alone_is_seen_beside_a_worker_that_hangs() {
             one.len()
         });
         assert_eq!(free, 1);
-        stop.store(true, Ordering::SeqCst);
-        hog.join().unwrap();
+        hog.end();
         parked.iter().for_each(|it| it.kill());
     });
 }

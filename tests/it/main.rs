@@ -41,6 +41,8 @@ mod hub_end;
 mod idle;
 mod inherited;
 mod inspect;
+mod inspect_backtraces;
+mod inspect_deadlocks;
 mod inspect_one;
 mod inspect_waits;
 mod join;

@@ -73,6 +73,55 @@ fn the_page_is_filtered_opened_and_watched() {
     greenloop::joinall(others);
 }
 
+/// From now on the page asks only when it is told to, holds for as long as a button is held, and
+/// counts the lists that it has got: one is drawn in the same turn, unless it is held.
+const BY_HAND: &str = "(() => {
+    const [later, own] = [setTimeout, fetch];
+    document.getElementById('live').checked = false;
+    window.setTimeout = (f, after) => after ? 0 : later(f);
+    window.fetch = async (...question) => {
+        const answer = await own(...question);
+        const read = answer.json.bind(answer);
+        answer.json = async () => {
+            const it = await read();
+            if (String(question[0]).includes('api/threads')) later(() => { window.lists += 1; });
+            return it;
+        };
+        return answer;
+    };
+    return true;
+})()";
+
+#[test]
+fn a_row_stays_under_a_button_that_is_held() {
+    let Some(mut browser) = Chromium::start("held") else {
+        return println!("skipped: there is no chromium here");
+    };
+    let client = Client::new();
+    let end = Arc::new(Event::new());
+    let first = waiting("first of the held", &end);
+    client.rows("q=of+the+held&for=Event", 1);
+    browser.open(&format!("http://{}/", client.0));
+    browser.value(BY_HAND);
+    browser.click("#text");
+    browser.write("of the held");
+    // Each waits for the one before: nothing is under way any more.
+    browser.value("refresh().then(() => setTimeout(() => { window.lists = 0; })); true");
+    browser.until(&format!("window.lists === 0 && {ROWS} === 1"));
+
+    browser.press("#list tbody tr");
+    let second = waiting("second of the held", &end);
+    client.rows("q=of+the+held&for=Event", 2);
+    browser.value("refresh(); true");
+    browser.until("window.lists === 1");
+    assert_eq!(browser.value(ROWS), 1, "it is held");
+    browser.release();
+    browser.until("document.querySelector('#story h2').textContent.includes('first of the held')");
+    browser.until(&format!("{ROWS} === 2"));
+    end.set();
+    greenloop::joinall([first, second]);
+}
+
 #[test]
 fn every_view_is_drawn() {
     let Some(mut browser) = Chromium::start("views") else {

@@ -20,6 +20,8 @@ pub(crate) struct Chromium {
     socket: WebSocket<TcpStream>,
     /// Which page is meant, once there is one.
     session: Option<Value>,
+    /// Where a button was pressed last.
+    pointer: Value,
     last: u64,
 }
 
@@ -56,6 +58,7 @@ impl Chromium {
             profile,
             socket,
             session: None,
+            pointer: Value::Null,
             last: 0,
         };
         let page = browser.call("Target.createTarget", json!({ "url": "about:blank" }));
@@ -102,17 +105,31 @@ impl Chromium {
     /// Clicks where the first element that the selector finds is seen.
     #[track_caller]
     pub(crate) fn click(&mut self, selector: &str) {
+        self.press(selector);
+        self.release();
+    }
+
+    /// The first half of a click.
+    #[track_caller]
+    pub(crate) fn press(&mut self, selector: &str) {
         let center = format!(
             "(() => {{ const it = document.querySelector({selector:?});
              it.scrollIntoView({{ block: 'center' }}); const box = it.getBoundingClientRect();
              return [box.x + box.width / 2, box.y + box.height / 2]; }})()"
         );
-        let center = self.value(&center);
-        for kind in ["mousePressed", "mouseReleased"] {
-            let (x, y) = (&center[0], &center[1]);
-            let event = json!({ "type": kind, "x": x, "y": y, "button": "left", "clickCount": 1 });
-            self.call("Input.dispatchMouseEvent", event);
-        }
+        self.pointer = self.value(&center);
+        self.button("mousePressed");
+    }
+
+    /// The other half, at the same place.
+    pub(crate) fn release(&mut self) {
+        self.button("mouseReleased");
+    }
+
+    fn button(&mut self, kind: &str) {
+        let (x, y) = (&self.pointer[0], &self.pointer[1]);
+        let event = json!({ "type": kind, "x": x, "y": y, "button": "left", "clickCount": 1 });
+        self.call("Input.dispatchMouseEvent", event);
     }
 
     /// Types text into the element that has the focus.

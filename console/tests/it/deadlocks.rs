@@ -1,13 +1,14 @@
 //! Green threads that wait for each other: told by the page while that lasts, and afterwards.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use greenloop::sync::{Event, Mutex};
 use greenloop::{Builder, JoinHandle, inspect};
 use serde_json::Value;
 
+use crate::child::{Child, this_test};
 use crate::client::Client;
-use crate::within::until;
+use crate::within::{LONG, until};
 
 /// Two that each hold a lock, and want the other's. A kill of one lets the other one go on.
 pub(crate) fn two_locks(left: &str, right: &str) -> [JoinHandle<()>; 2] {
@@ -113,37 +114,53 @@ fn whoever_waits_for_a_deadlock_is_no_member_of_it() {
 /// In a process of its own, where no other test has deadlocks.
 #[test]
 fn the_last_hundred_are_kept() {
-    const MARK: &str = "GREENLOOP_CONSOLE_DEADLOCKS";
-    if std::env::var_os(MARK).is_none() {
-        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-        child.args(["--exact", "deadlocks::the_last_hundred_are_kept"]);
-        let output = child.env(MARK, "1").output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            output.status.success() && text.contains("1 passed"),
-            "{text}"
+    Child::new(this_test!()).limit(LONG).passes(|| {
+        let client = Client::new();
+        let all: Vec<_> = (0..120).flat_map(|_| two_locks("one", "other")).collect();
+        let reported = || client.json("/api/deadlocks?limit=0")["reported"] == 120;
+        until("all are found", reported);
+        let kept = deadlocks(client);
+        assert_eq!(kept.len(), 100);
+        assert_eq!(
+            (&kept[0]["number"], &kept[99]["number"]),
+            (&120.into(), &21.into())
         );
-        return;
-    }
-    let client = Client::new();
-    drop(inspect::serve("127.0.0.1:0").unwrap());
-    let all: Vec<_> = (0..120).flat_map(|_| two_locks("one", "other")).collect();
-    let reported = || {
-        client.json("/api/deadlocks?limit=0")["reported"]
-            .as_u64()
-            .unwrap()
-    };
-    until("all are found", || reported() >= 120);
+        greenloop::killall(&all, None).unwrap();
+        assert!(deadlocks(client).iter().all(|it| it["present"] == false));
+    });
+}
+
+fn deadlocks(client: Client) -> Vec<Value> {
     let answer = client.json("/api/deadlocks?limit=1000");
-    assert_eq!(answer["reported"], 120, "each once, also for two pages");
-    let kept = answer["deadlocks"].as_array().unwrap();
-    assert_eq!(kept.len(), 100);
-    assert_eq!(
-        (&kept[0]["number"], &kept[99]["number"]),
-        (&120.into(), &21.into())
-    );
-    greenloop::killall(&all, None).unwrap();
-    let answer = client.json("/api/deadlocks?limit=1000");
-    let kept = answer["deadlocks"].as_array().unwrap();
-    assert!(kept.iter().all(|it| it["present"] == false));
+    answer["deadlocks"].as_array().unwrap().clone()
+}
+
+#[test]
+fn one_that_was_found_before_the_page_was_served_is_told() {
+    Child::new(this_test!()).passes(|| {
+        let (found, finds) = mpsc::channel();
+        inspect::on_deadlock(move |_| found.send(()).unwrap());
+        let [left, right] = two_locks("left before the page", "right before the page");
+        finds.recv_timeout(LONG).unwrap();
+        let client = Client::new();
+        let told = deadlocks(client);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!(
+            (&told[0]["number"], &told[0]["present"]),
+            (&1.into(), &true.into())
+        );
+        let names = told[0]["members"].as_array().unwrap().iter();
+        assert!(
+            names
+                .map(|it| &it["name"])
+                .any(|it| it == "left before the page")
+        );
+        let counted = client.json("/api/summary")["deadlocks"].clone();
+        assert_eq!(
+            (&counted["present"], &counted["reported"]),
+            (&1.into(), &1.into())
+        );
+        left.kill();
+        right.join().unwrap();
+    });
 }

@@ -1,6 +1,9 @@
 //! The page's tests, by bare HTTP: a file a topic.
 
 mod browser;
+#[path = "../../../tests/it/child.rs"]
+#[allow(dead_code, reason = "other tests use the rest of it")]
+mod child;
 mod chromium;
 mod client;
 mod deadlocks;

@@ -106,6 +106,18 @@ fn a_story_has_a_backtrace_and_an_end() {
             .contains("where_it_waits"),
         "{story}"
     );
+    let [short, full] = ["1", "full"].map(|wanted| {
+        let path = format!("/api/thread?id={id}&backtrace={wanted}");
+        client.json(&path)["backtrace"].as_str().unwrap().to_owned()
+    });
+    assert!(
+        short.contains("where_it_waits") && !short.contains("coroutine.rs"),
+        "{short}"
+    );
+    assert!(
+        full.contains("where_it_waits") && full.contains("coroutine.rs"),
+        "{full}"
+    );
     assert_eq!(story["joiners"], Value::Array(vec![waiter]));
     assert_eq!(story["row"]["wait"], "waiting to be unparked");
 

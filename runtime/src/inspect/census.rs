@@ -1,13 +1,14 @@
 //! `Found`: a green thread that a dump has found, and what every thread may read of it while it
 //! holds its slot.
 
-use super::entry::{Backtrace, GreenThread, Kind, State};
+use super::entry::{Backtrace, GreenThread, Kind, State, write_name};
 use crate::header::{self, Header, Parked};
 use crate::lock::Lock;
 use crate::reason::Wait;
 use crate::remote;
 use crate::spawn;
 use crate::word::{LOOKER, NOWHERE, PARKED, RUNNING, Snapshot, TOKEN, UNSTARTED};
+use std::fmt;
 use std::panic::Location;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -64,7 +65,7 @@ pub(crate) fn jobs() -> Vec<[u64; 2]> {
             && let Some(_held) = Held::new(header)
         {
             // SAFETY: held until the end of this block.
-            let id = unsafe { header.thread() }.number().get();
+            let id = unsafe { header.number() };
             all.push([id, header.spawner.get()]);
         }
     });
@@ -72,10 +73,19 @@ pub(crate) fn jobs() -> Vec<[u64; 2]> {
 }
 
 /// What a green thread is called.
+#[derive(Clone, Debug)]
 pub(super) struct Name {
     pub(super) id: u64,
     pub(super) name: Option<Arc<str>>,
     pub(super) spawned_at: &'static Location<'static>,
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "green thread {}", self.id)?;
+        write_name(f, self.name.as_deref())?;
+        write!(f, " (spawned at {})", self.spawned_at)
+    }
 }
 
 fn look_at(header: &'static Header, now: u64) -> Option<Found> {

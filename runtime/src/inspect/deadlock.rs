@@ -1,11 +1,14 @@
-//! `Deadlock`: green threads that wait for each other, as it is reported.
+//! `Deadlock`: green threads that wait for each other, as it is reported; and the last of them.
 
 use super::callbacks::Callbacks;
-use super::entry::write_name;
+use super::census::Name;
 use super::wait::Wait;
+use crate::lock::Lock;
+use std::collections::VecDeque;
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// A cycle of green threads, each of which waits for a lock that the next one holds, or for its
 /// end. None of them will ever go on, unless it is killed.
@@ -13,15 +16,15 @@ use std::sync::Arc;
 /// `Display` names all of them, on a line each.
 #[derive(Clone, Debug)]
 pub struct Deadlock {
-    pub(super) members: Vec<Member>,
+    number: u64,
+    reported_at: Instant,
+    members: Arc<[Member]>,
 }
 
 /// A green thread in a [`Deadlock`].
 #[derive(Clone, Debug)]
 pub struct Member {
-    pub(super) id: u64,
-    pub(super) name: Option<Arc<str>>,
-    pub(super) spawned_at: &'static Location<'static>,
+    pub(super) who: Name,
     pub(super) wait: Wait,
 }
 
@@ -30,22 +33,32 @@ impl Deadlock {
     pub fn members(&self) -> &[Member] {
         &self.members
     }
+
+    /// The how manyth it is of this process; the first one is 1.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// When it was found.
+    pub fn reported_at(&self) -> Instant {
+        self.reported_at
+    }
 }
 
 impl Member {
     /// Its [id](super::GreenThread::id).
     pub fn id(&self) -> u64 {
-        self.id
+        self.who.id
     }
 
     /// Its name, if it was given one.
     pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        self.who.name.as_deref()
     }
 
     /// The place that spawned it.
     pub fn spawned_at(&self) -> &'static Location<'static> {
-        self.spawned_at
+        self.who.spawned_at
     }
 
     /// What it waits for: a lock and its holder, or somebody's end.
@@ -70,13 +83,15 @@ impl fmt::Display for Deadlock {
 
 impl fmt::Display for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "green thread {}", self.id)?;
-        write_name(f, self.name())?;
-        write!(f, " (spawned at {}): {}", self.spawned_at, self.wait)
+        write!(f, "{}: {}", self.who, self.wait)
     }
 }
 
 static CALLBACKS: Callbacks<Deadlock> = Callbacks::new();
+/// The last ones, newest first.
+static LAST: Lock<VecDeque<Deadlock>> = Lock::new(VecDeque::new());
+/// So many.
+const KEPT: usize = 100;
 
 /// Has `f` called with each deadlock from now on, once, beside the WARN in the log.
 ///
@@ -84,13 +99,20 @@ static CALLBACKS: Callbacks<Deadlock> = Callbacks::new();
 /// threads that wait for each other's locks ([`Mutex`](crate::sync::Mutex),
 /// [`ReentrantMutex`](crate::sync::ReentrantMutex), a written [`RwLock`](crate::sync::RwLock)) or
 /// ends is reported some 50 to 100 ms after it has formed; later if a worker is held by something
-/// else. What is reported is one: each of them waited all the time. A guard that was moved to
-/// another green thread of its worker counts as held by the one that locked. Not found are cycles
-/// that lead through an OS thread, a reader of an `RwLock`, a scope, or a lock of std. A wait with a
-/// deadline, or inside of a [`timeout`](crate::timeout()), ends by itself and is no part of any.
+/// else, or if very many wait for locks, as the search takes one part in a hundred of the time at
+/// most: after 1 to 2 s if 100,000 do. What is reported is one: each of them waited all the time. A
+/// guard that was moved to another green thread of its worker counts as held by the one that
+/// locked. A wait with a deadline, or inside of a [`timeout`](crate::timeout()), ends by itself and
+/// is no part of any.
+///
+/// Not found are cycles that lead through an OS thread, a reader of an `RwLock`, a scope, a
+/// [`Once`](crate::sync::Once) or its like, a handle that is awaited (`handle.await`) or given to
+/// [`wait`](crate::wait()) or [`wait_any`](crate::wait_any), or a lock of std.
 ///
 /// `f` runs on an OS thread of its own, which does nothing else meanwhile: it may wait, and kill
-/// somebody. A panic in it is caught. Callbacks stay for the life of the process.
+/// somebody. A panic in it is caught. Callbacks stay for the life of the process. Those of before
+/// are told by [`deadlocks`]. A [`run`](crate::run) in which nothing else is left to do does not
+/// wait for a callback that might kill: it panics at once, with a list of its green threads.
 ///
 /// # Examples
 ///
@@ -114,6 +136,46 @@ pub fn on_deadlock(f: impl Fn(&Deadlock) + Send + Sync + 'static) {
     CALLBACKS.add(f);
 }
 
-pub(super) fn report(deadlock: &Deadlock) {
-    CALLBACKS.report(deadlock);
+/// The deadlocks that were reported, the newest first; the last hundred of them. Some may have ended
+/// since, by the kill of a member. Never yields.
+///
+/// # Examples
+///
+/// ```
+/// use greenloop::sync::Mutex;
+/// use greenloop::{inspect, sleep, spawn};
+/// use std::time::Duration;
+///
+/// let stuck = spawn(|| {
+///     let mutex = Mutex::new(());
+///     let _held = mutex.lock();
+///     drop(mutex.lock()); // for ever
+/// });
+/// while inspect::deadlocks().is_empty() {
+///     sleep(Duration::from_millis(10));
+/// }
+/// let last = &inspect::deadlocks()[0];
+/// println!("{:?} ago: {last}", last.reported_at().elapsed());
+/// assert_eq!(last.members().len(), 1);
+/// stuck.kill();
+/// ```
+pub fn deadlocks() -> Vec<Deadlock> {
+    LAST.lock().iter().cloned().collect()
+}
+
+/// By one OS thread.
+pub(super) fn report(members: Vec<Member>) {
+    CALLBACKS.report(&keep(members));
+}
+
+fn keep(members: Vec<Member>) -> Deadlock {
+    let mut last = LAST.lock();
+    let deadlock = Deadlock {
+        number: last.front().map_or(1, |it| it.number + 1),
+        reported_at: Instant::now(),
+        members: members.into(),
+    };
+    last.push_front(deadlock.clone());
+    last.truncate(KEPT);
+    deadlock
 }

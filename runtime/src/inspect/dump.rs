@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Every green thread of the process, every job of the blocking pool, and every worker.
 ///
 /// `Display` writes it as text: the workers, then the green threads as a tree, each below the one
-/// that spawned it.
+/// that spawned it; `{:#}` with the [whole](super::Frames) backtraces.
 #[derive(Debug)]
 pub struct Dump {
     pub(super) green_threads: Vec<GreenThread>,
@@ -108,6 +108,10 @@ pub fn dump() -> Dump {
 
 /// Takes a dump. Callable from every thread, green or not. Yields: a worker is asked about those
 /// that live on it. A kill or timeout has to wait meanwhile.
+///
+/// Not for a panic hook on a green thread: others that panic while it waits there count as panics
+/// inside the hook, for which std aborts. An OS thread may take it for the hook, which joins that
+/// one, as [`on_panic`](super::on_panic) does.
 ///
 /// # Examples
 ///

@@ -1,5 +1,6 @@
 //! `GreenThread`: what a dump says of one green thread.
 
+use super::frames::Frames;
 use super::wait::Wait;
 use crate::header::{self, Header};
 use std::fmt;
@@ -59,7 +60,7 @@ pub enum Backtrace {
     /// Too little of its stack is left to take it.
     NoRoom,
     /// Its symbols are looked up when it is printed.
-    Taken(std::backtrace::Backtrace),
+    Taken(Frames),
 }
 
 impl Kind {

@@ -20,7 +20,7 @@ impl Dump {
     /// ```
     pub fn to_json(&self) -> String {
         let green_threads: Vec<Value> = self.iter().map(green_thread).collect();
-        let workers: Vec<Value> = self.workers().iter().map(worker).collect();
+        let workers: Vec<Value> = self.workers().iter().map(Worker::to_value).collect();
         json!({ "green_threads": green_threads, "workers": workers }).to_string()
     }
 }
@@ -80,14 +80,18 @@ fn descriptor(it: &Descriptor) -> Value {
     })
 }
 
-fn worker(it: &Worker) -> Value {
-    json!({
-        "index": it.index(),
-        "hub": it.is_hub(),
-        "activity": it.activity().to_string(),
-        "running": it.running(),
-        "live": it.live(),
-        "queued": it.queued(),
-        "unstarted": it.unstarted(),
-    })
+impl Worker {
+    /// As it stands in a dump; for the console alone.
+    #[doc(hidden)]
+    pub fn to_value(&self) -> Value {
+        json!({
+            "index": self.index(),
+            "hub": self.is_hub(),
+            "activity": self.activity().to_string(),
+            "running": self.running(),
+            "live": self.live(),
+            "queued": self.queued(),
+            "unstarted": self.unstarted(),
+        })
+    }
 }

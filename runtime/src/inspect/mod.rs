@@ -6,7 +6,8 @@
 //! [`stacks`] say how large stacks have to be.
 //!
 //! Green threads that wait for each other's locks or ends are always looked for: the log and
-//! [`on_deadlock`] name all of them. [`monitor`] says who holds a worker for too long, and where;
+//! [`on_deadlock`] name all of them, and [`deadlocks`] keeps the last ones. [`monitor`] says who
+//! holds a worker for too long, and where;
 //! [`assert_yields`] does so in a test. [`metrics`] counts what workers have done.
 //!
 //! Nothing is stopped for a dump, and nothing is kept for it while none is taken. So it shows each
@@ -37,6 +38,7 @@ mod deadlock;
 mod descriptor;
 mod dump;
 mod entry;
+mod frames;
 mod holder;
 #[cfg(feature = "json")]
 mod json;
@@ -55,14 +57,16 @@ mod spans;
 mod stacks;
 mod tree;
 mod wait;
+mod whose;
 mod worker;
 
 pub use self::assert_yields::assert_yields;
 pub(crate) use self::census::jobs;
-pub use self::deadlock::{Deadlock, Member, on_deadlock};
+pub use self::deadlock::{Deadlock, Member, deadlocks, on_deadlock};
 pub use self::descriptor::{Descriptor, Socket};
 pub use self::dump::{Dump, Options, dump, dump_with};
 pub use self::entry::{Backtrace, GreenThread, Kind, State};
+pub use self::frames::Frames;
 pub use self::holder::Holder;
 pub use self::metrics::{Latencies, Metrics, WorkerMetrics, metrics};
 pub(crate) use self::monitor::monitor_if_wanted;

@@ -1,8 +1,8 @@
 //! `monitor`: an OS thread that says who holds its worker for too long.
 
-use super::census;
+use super::callbacks::Callbacks;
+use super::census::{self, Name};
 use super::place::Place;
-use super::{callbacks::Callbacks, entry::write_name};
 use crate::clock;
 use crate::futex;
 use crate::remote::{self, Remote, Role};
@@ -12,16 +12,13 @@ use std::fmt;
 use std::io;
 use std::panic::Location;
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A green thread that has held its worker for longer than it may: the others there wait.
 #[derive(Clone, Debug)]
 pub struct Blocked {
-    pub(super) id: u64,
-    name: Option<Arc<str>>,
-    spawned_at: &'static Location<'static>,
+    who: Name,
     worker: usize,
     held_for: Duration,
     place: Option<Place>,
@@ -30,17 +27,17 @@ pub struct Blocked {
 impl Blocked {
     /// Its [id](super::GreenThread::id).
     pub fn id(&self) -> u64 {
-        self.id
+        self.who.id
     }
 
     /// Its name, if it was given one.
     pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        self.who.name.as_deref()
     }
 
     /// The place that spawned it.
     pub fn spawned_at(&self) -> &'static Location<'static> {
-        self.spawned_at
+        self.who.spawned_at
     }
 
     /// The [index](super::Worker::index) of its worker.
@@ -61,18 +58,13 @@ impl Blocked {
 
 impl fmt::Display for Blocked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "green thread {}", self.id)?;
-        write_name(f, self.name())?;
-        let (millis, worker) = (self.held_for.as_millis(), self.worker);
-        write!(
-            f,
-            " (spawned at {}) has held worker {worker} for {millis} ms",
-            self.spawned_at
-        )?;
-        match &self.place {
-            Some(place) => write!(f, "\n{place}"),
-            None => Ok(()),
-        }
+        let (who, worker, millis) = (&self.who, self.worker, self.held_for.as_millis());
+        write!(f, "{who} has held worker {worker} for {millis} ms")?;
+        let Some(place) = &self.place else {
+            return Ok(());
+        };
+        f.write_str("\n")?;
+        place.fmt(f)
     }
 }
 
@@ -222,12 +214,10 @@ impl Watched {
 fn describe(remote: &Remote, held_for: u64) -> Option<Blocked> {
     let current = NonNull::new(remote.counts.current.load(Ordering::Relaxed))?;
     // SAFETY: slots live for ever.
-    let name = census::running(unsafe { current.as_ref() }, remote.index)?;
+    let who = census::running(unsafe { current.as_ref() }, remote.index)?;
     let sample = sample::take(remote.counts.thread());
     Some(Blocked {
-        id: name.id,
-        name: name.name,
-        spawned_at: name.spawned_at,
+        who,
         worker: remote.index,
         held_for: Duration::from_nanos(held_for),
         place: sample.as_ref().map(Place::of),

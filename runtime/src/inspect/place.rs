@@ -1,5 +1,7 @@
 //! `Place`: where running code is, as its monitor found it.
 
+use super::whose::{Whose, worth_reading};
+use crate::context;
 use crate::sample::Sample;
 use std::ffi::c_void;
 use std::fmt;
@@ -7,7 +9,8 @@ use std::fs::{self, File};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-/// Where a green thread was while it ran. `Display` looks the symbols up.
+/// Where a green thread was while it ran. `Display` looks the symbols up, and ends with the outermost
+/// function of the program; `{:#}` shows what comes after it, too.
 ///
 /// The first address is exact. The others are what its stack holds that could be return addresses:
 /// most are the calls that led there, in order, and some may be left over from earlier calls. An
@@ -39,33 +42,68 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, address) in self.addresses.iter().enumerate() {
-            // A return address lies behind its call, perhaps in the next line.
-            let inside = if number == 0 { *address } else { address - 1 };
-            let start = if number == 0 { "  at" } else { "  from" };
-            let mut told = Ok(());
-            backtrace::resolve(inside as *mut c_void, |symbol| {
-                told = told.and_then(|()| write_symbol(f, start, symbol));
-            });
-            told?;
-        }
-        Ok(())
+        let calls = self.calls();
+        let whose: Vec<Whose> = calls.iter().map(Call::whose).collect();
+        // It runs: where it is within the library is told as well.
+        let end = worth_reading(&whose).end;
+        let shown = if f.alternate() {
+            &calls[..]
+        } else {
+            &calls[..end]
+        };
+        shown.iter().try_for_each(|it| it.write(f))
     }
 }
 
-fn write_symbol(
-    f: &mut fmt::Formatter<'_>,
-    start: &str,
-    symbol: &backtrace::Symbol,
-) -> fmt::Result {
-    let Some(name) = symbol.name() else {
-        return Ok(());
-    };
-    write!(f, "{start} {name:#}")?;
-    if let (Some(file), Some(line)) = (symbol.filename(), symbol.lineno()) {
-        write!(f, " ({}:{line})", file.display())?;
+/// A function that was called, or into which a call was inlined.
+struct Call {
+    is_first: bool,
+    name: String,
+    file: Option<String>,
+    line: Option<u32>,
+}
+
+impl Place {
+    /// Written later: foreign code must not run, nor wait, while symbols are looked up.
+    fn calls(&self) -> Vec<Call> {
+        // As in `Frames`.
+        let _own = context::hooks_off();
+        let mut calls = Vec::new();
+        for (number, address) in self.addresses.iter().enumerate() {
+            let is_first = number == 0;
+            // A return address lies behind its call, perhaps in the next line.
+            let inside = address - usize::from(!is_first);
+            backtrace::resolve(inside as *mut c_void, |symbol| {
+                calls.extend(Call::new(is_first, symbol));
+            });
+        }
+        calls
     }
-    writeln!(f)
+}
+
+impl Call {
+    fn new(is_first: bool, symbol: &backtrace::Symbol) -> Option<Call> {
+        let file = symbol.filename();
+        Some(Call {
+            is_first,
+            name: format!("{:#}", symbol.name()?),
+            file: file.map(|it| it.display().to_string()),
+            line: symbol.lineno(),
+        })
+    }
+
+    fn whose(&self) -> Whose {
+        Whose::of(&self.name, self.file.as_deref())
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let start = if self.is_first { "  at" } else { "  from" };
+        write!(f, "{start} {}", self.name)?;
+        if let (Some(file), Some(line)) = (&self.file, self.line) {
+            write!(f, " ({file}:{line})")?;
+        }
+        writeln!(f)
+    }
 }
 
 /// This process's code, read by the system, as some of it may be unmapped by now.

@@ -3,6 +3,7 @@
 use super::census::Found;
 use super::dump::Options;
 use super::entry::{Backtrace, Kind, State};
+use super::frames::Frames;
 use super::worker::{Activity, Worker};
 use crate::clock;
 use crate::coroutine::Look;
@@ -154,7 +155,7 @@ fn enter(found: &mut Found, answer: Answer) {
 fn enter_look(found: &mut Found, look: Look) {
     found.entry.stack_used = Some(look.used);
     found.entry.backtrace = match (look.room, look.backtrace) {
-        (_, Some(backtrace)) => Backtrace::Taken(backtrace),
+        (_, Some(backtrace)) => Backtrace::Taken(Frames::new(backtrace)),
         (Some(_), None) => Backtrace::NoRoom,
         (None, None) => Backtrace::NotTaken,
     };

@@ -7,7 +7,7 @@
 //! there was a moment at which all of a cycle were parked, each for the next one.
 
 use super::census;
-use super::deadlock::{self, Deadlock, Member};
+use super::deadlock::{self, Member};
 use super::holder::Holder;
 use super::wait::Wait;
 use crate::clock;
@@ -60,10 +60,10 @@ impl Search {
             let first = cycle.iter().map(|it| (it.id, it.parked.since)).min();
             let first = first.expect("a cycle has members");
             let is_new = !self.reported.contains(&first);
-            if let Some(deadlock) = confirm(&suspects, &waits, &cycle) {
+            if let Some(members) = confirm(&suspects, &waits, &cycle) {
                 found.insert(first);
                 if is_new {
-                    deadlock::report(&deadlock);
+                    deadlock::report(members);
                 }
             }
         }
@@ -167,7 +167,7 @@ fn cycles(suspects: &[Suspect], waits: &[(usize, Waits)]) -> Vec<Vec<Waits>> {
 }
 
 /// Do all of them still wait as they did?
-fn confirm(suspects: &[Suspect], waits: &[(usize, Waits)], cycle: &[Waits]) -> Option<Deadlock> {
+fn confirm(suspects: &[Suspect], waits: &[(usize, Waits)], cycle: &[Waits]) -> Option<Vec<Member>> {
     let headers: HashMap<u64, &'static Header> = waits
         .iter()
         .map(|(number, it)| (it.id, suspects[*number].header))
@@ -185,13 +185,8 @@ fn confirm(suspects: &[Suspect], waits: &[(usize, Waits)], cycle: &[Waits]) -> O
             name: next.name.clone(),
             is_green: true,
         });
-        Member {
-            id: names[place].id,
-            name: names[place].name.clone(),
-            spawned_at: names[place].spawned_at,
-            wait,
-        }
+        let who = names[place].clone();
+        Member { who, wait }
     };
-    let members = cycle.iter().enumerate().map(member).collect();
-    Some(Deadlock { members })
+    Some(cycle.iter().enumerate().map(member).collect())
 }

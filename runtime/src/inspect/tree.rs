@@ -63,10 +63,15 @@ fn write_one(f: &mut fmt::Formatter<'_>, it: &GreenThread, depth: usize) -> fmt:
             "{:margin$}  too little stack is left for a backtrace",
             ""
         ),
-        Backtrace::Taken(backtrace) => backtrace
-            .to_string()
-            .lines()
-            .try_for_each(|line| writeln!(f, "{:margin$}  {line}", "")),
+        Backtrace::Taken(frames) => {
+            let text = if f.alternate() {
+                format!("{frames:#}")
+            } else {
+                frames.to_string()
+            };
+            text.lines()
+                .try_for_each(|line| writeln!(f, "{:margin$}  {line}", ""))
+        }
     }
 }
 
