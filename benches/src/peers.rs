@@ -1,4 +1,5 @@
-//! The peers that are no Rust programs: Go and gevent, where they are installed.
+//! The peers that are not of this build: Go and gevent, where they are installed, and an earlier
+//! build.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,16 @@ pub fn gevent(program: Program) -> Result<Command, String> {
         Program::Http => "web.py",
     }));
     Ok(command)
+}
+
+/// The program that `BENCH_BEFORE` names, an earlier build of `micro`; or a word why there is none.
+pub fn before(program: Program) -> Result<Command, String> {
+    if program != Program::Micro {
+        return Err("of an earlier build only `micro` is measured".into());
+    }
+    env::var_os("BENCH_BEFORE")
+        .map(Command::new)
+        .ok_or_else(|| "an earlier build is skipped: BENCH_BEFORE names none".into())
 }
 
 /// Which of them there are, for the head of the tables.

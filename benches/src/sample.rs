@@ -27,6 +27,10 @@ pub struct Competitor {
 pub enum Whose {
     /// Those of this suite.
     Own(Runtime),
+    /// Greenloop's, with the monitor on.
+    Monitored,
+    /// Greenloop's of an earlier build.
+    Before,
     Go,
     Gevent,
 }
@@ -34,23 +38,32 @@ pub enum Whose {
 impl Competitor {
     /// The command without its arguments; or a word why there is none.
     pub fn command(&self, program: Program) -> Result<Command, String> {
-        let runtime = match self.whose {
-            Whose::Go => return peers::go(program),
-            Whose::Gevent => return peers::gevent(program),
-            Whose::Own(runtime) => runtime,
-        };
-        let mut command = Command::new(beside(match program {
-            Program::Micro => "micro",
-            Program::Echo | Program::Udp => "echo",
-            Program::Http => "http",
-        }));
-        if program == Program::Udp {
-            command.arg("--udp");
+        match self.whose {
+            Whose::Go => peers::go(program),
+            Whose::Gevent => peers::gevent(program),
+            Whose::Own(runtime) => Ok(own(runtime, program)),
+            Whose::Before => peers::before(program),
+            Whose::Monitored => {
+                let mut command = own(Runtime::Greenloop, program);
+                command.env("GREENLOOP_MONITOR", "1");
+                Ok(command)
+            }
         }
-        let runtime = runtime.to_possible_value().expect("no runtime is hidden");
-        command.args(["--of", runtime.get_name()]);
-        Ok(command)
     }
+}
+
+fn own(runtime: Runtime, program: Program) -> Command {
+    let mut command = Command::new(beside(match program {
+        Program::Micro => "micro",
+        Program::Echo | Program::Udp => "echo",
+        Program::Http => "http",
+    }));
+    if program == Program::Udp {
+        command.arg("--udp");
+    }
+    let runtime = runtime.to_possible_value().expect("no runtime is hidden");
+    command.args(["--of", runtime.get_name()]);
+    command
 }
 
 /// What came of it.

@@ -3,6 +3,7 @@
 mod growth;
 mod micro;
 mod servers;
+mod watched;
 
 use crate::Runtime;
 use crate::machine;
@@ -56,6 +57,8 @@ enum What {
     Idle,
     /// System calls a request, by strace
     Calls,
+    /// An earlier build (BENCH_BEFORE), this one, and this one with the monitor on
+    Watched,
     All,
 }
 
@@ -67,7 +70,7 @@ pub fn run(args: &Args) {
     println!("Machine: {}\n", machine::describe());
     println!("Peers: {}\n", peers::versions());
     println!("Rounds: {}, interleaved\n", args.rounds);
-    let sections: [Section; 9] = [
+    let sections: [Section; 10] = [
         (What::Micro, micro::tables),
         (What::Growth, growth::tables),
         (What::Fairness, growth::fairness_tables),
@@ -77,6 +80,7 @@ pub fn run(args: &Args) {
         (What::Http, servers::http_tables),
         (What::Idle, servers::idle_tables),
         (What::Calls, servers::calls_tables),
+        (What::Watched, watched::tables),
     ];
     for (what, tables) in sections {
         if args.what.contains(&what) || args.what.contains(&What::All) {
