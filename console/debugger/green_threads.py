@@ -20,6 +20,7 @@ WAITS = {
     4: "for the end of green thread {}",
     5: "for the end of its scope",
     6: "for one of several things",
+    7: "for the end of job {} of the blocking pool",
 }
 THINGS = 16
 PAYLOAD_BITS = 56

@@ -61,6 +61,7 @@ pub(crate) fn word(wait: &Wait) -> Cow<'static, str> {
         Wait::Read(_) => "read".into(),
         Wait::Write(_) => "write".into(),
         Wait::Join(_) => "join".into(),
+        Wait::Job(_) => "job".into(),
         Wait::Scope => "scope".into(),
         Wait::Any => "any".into(),
         Wait::On { thing, .. } => format!("{thing:?}").into(),

@@ -58,14 +58,14 @@ pub(crate) fn of(snapshot: &Snapshot, limit: Option<usize>) -> Value {
 
 /// The ids of those that wait for the end of the one with this id; the first ones.
 pub(crate) fn joiners(snapshot: &Snapshot, id: u64) -> Vec<u64> {
-    let joins = |it: &&GreenThread| it.wait() == Some(&Wait::Join(id));
+    let joins = |it: &&GreenThread| it.wait().and_then(target) == Some(Target::GreenThread(id));
     let joiners = snapshot.dump.iter().filter(joins);
     joiners.map(GreenThread::id).take(NAMED).collect()
 }
 
 fn target(wait: &Wait) -> Option<Target> {
     match *wait {
-        Wait::Join(id) => Some(Target::GreenThread(id)),
+        Wait::Join(id) | Wait::Job(id) => Some(Target::GreenThread(id)),
         Wait::On { thing, address, .. } => Some(Target::Thing(thing, address)),
         _ => None,
     }

@@ -120,6 +120,7 @@ impl TcpListenerBuilder {
     /// let listener = TcpListener::builder().bind(("127.0.0.1", 0))?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[track_caller]
     pub fn bind<A: ToSocketAddrs>(&self, addr: A) -> io::Result<TcpListener> {
         each_addr(addr, |addr| self.listen(addr))
     }

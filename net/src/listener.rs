@@ -66,6 +66,7 @@ impl TcpListener {
     /// assert_eq!(error.kind(), ErrorKind::AddrInUse);
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[track_caller]
     pub fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<TcpListener> {
         TcpListener::builder().bind(addr)
     }

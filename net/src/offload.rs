@@ -12,6 +12,7 @@ use crate::deadline::Deadline;
 /// in place for an OS thread.
 ///
 /// A kill or timeout cuts the wait, not the call, which goes on without its waiter.
+#[track_caller]
 pub(crate) fn offload<T: Send + 'static>(
     deadline: Deadline,
     f: impl FnOnce() -> T + Send + 'static,

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
+use std::panic::Location;
 use std::time::Duration;
 
 use greenloop_runtime::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -20,6 +21,7 @@ use crate::failures::Failures;
 const STAGGER: Duration = Duration::from_millis(250);
 
 /// Returns the first connection to any of `addrs`.
+#[track_caller]
 pub(crate) fn race(
     builder: &TcpStreamBuilder,
     addrs: impl Iterator<Item = SocketAddr>,
@@ -29,6 +31,7 @@ pub(crate) fn race(
     let mut race = Race {
         builder,
         deadline,
+        place: Location::caller(),
         waiting: interleave(addrs),
         running: Vec::new(),
         report: Some(report),
@@ -51,6 +54,8 @@ type Outcome = (SocketAddr, io::Result<TcpStream>);
 struct Race<'a> {
     builder: &'a TcpStreamBuilder,
     deadline: Deadline,
+    /// Who wants the connection.
+    place: &'static Location<'static>,
     waiting: VecDeque<SocketAddr>,
     running: Vec<Runner>,
     /// Given up with the last start, so that the end of all runners is noticed.
@@ -81,7 +86,8 @@ impl Race<'_> {
         let (builder, deadline) = (self.builder.clone(), self.deadline);
         let report = self.report.clone();
         let name = format!("connect to {addr}");
-        let handle = Builder::new().name(name).spawn(move || {
+        let thread = Builder::new().name(name).at(self.place);
+        let handle = thread.spawn(move || {
             let outcome = builder.connect_to(&addr, deadline);
             // Nobody listens any more if another one has won.
             let _ = report.map(|report| report.send((addr, outcome)));

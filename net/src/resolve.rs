@@ -33,11 +33,13 @@ use crate::offload::offload;
 /// assert_eq!(lookup_host("127.0.0.1:80")?.next(), "127.0.0.1:80".parse().ok());
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[track_caller]
 pub fn lookup_host<A: ToSocketAddrs>(host: A) -> io::Result<vec::IntoIter<SocketAddr>> {
     lookup_until(&host, Deadline::NEVER)
 }
 
 /// Looks up a host as `lookup_host`, but fails with `TimedOut` after `deadline` on a green thread.
+#[track_caller]
 pub(crate) fn lookup_until<A: ToSocketAddrs>(
     host: &A,
     deadline: Deadline,
@@ -50,6 +52,7 @@ pub(crate) fn lookup_until<A: ToSocketAddrs>(
 }
 
 /// Calls `f` with each address of `addr` until it succeeds; else the last error counts.
+#[track_caller]
 pub(crate) fn each_addr<A: ToSocketAddrs, T>(
     addr: A,
     f: impl FnMut(&SocketAddr) -> io::Result<T>,
@@ -61,6 +64,7 @@ pub(crate) fn each_addr<A: ToSocketAddrs, T>(
 }
 
 /// Returns the first address of `addr`, if it has one.
+#[track_caller]
 pub(crate) fn first_addr<A: ToSocketAddrs>(addr: A) -> io::Result<Option<SocketAddr>> {
     match name_to_look_up(&addr) {
         Some((host, port)) => Ok(lookup(host.to_owned(), port, Deadline::NEVER)?.next()),
@@ -85,6 +89,7 @@ fn host_to_look_up(text: &str, port: Option<u16>) -> Option<(&str, u16)> {
     host.parse::<IpAddr>().is_err().then_some((host, port))
 }
 
+#[track_caller]
 fn lookup(host: String, port: u16, deadline: Deadline) -> io::Result<vec::IntoIter<SocketAddr>> {
     offload(deadline, move || (host.as_str(), port).to_socket_addrs())?
 }

@@ -83,6 +83,7 @@ impl TcpStream {
     /// assert_eq!(stream.peer_addr()?, other.peer_addr()?);
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[track_caller]
     pub fn connect<A: ToSocketAddrs>(addr: A) -> io::Result<TcpStream> {
         each_addr(addr, connect).map(TcpStream::from_source)
     }

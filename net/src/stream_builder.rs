@@ -228,6 +228,7 @@ impl TcpStreamBuilder {
     /// let text = error.to_string();
     /// assert!(text.contains("127.0.0.1:1") && text.contains("127.0.0.2:1"));
     /// ```
+    #[track_caller]
     pub fn connect<A: ToSocketAddrs>(&self, addr: A) -> io::Result<TcpStream> {
         self.timeout.map_or(Ok(()), refuse_zero)?;
         let deadline = Deadline::after(self.timeout);

@@ -66,6 +66,7 @@ impl UdpSocket {
     /// assert_eq!(error.kind(), ErrorKind::AddrInUse);
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[track_caller]
     pub fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<UdpSocket> {
         let socket = each_addr(addr, |addr| net::UdpSocket::bind(addr))?;
         let inner = Socket::fresh(socket);
@@ -140,6 +141,7 @@ impl UdpSocket {
     /// assert_eq!(a.send_to(&[], b.local_addr()?)?, 0); // a datagram all the same
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[track_caller]
     pub fn send_to<A: ToSocketAddrs>(&self, buf: &[u8], addr: A) -> io::Result<usize> {
         let Some(addr) = first_addr(addr)? else {
             let what = "no addresses to send data to";
@@ -166,6 +168,7 @@ impl UdpSocket {
     /// assert_eq!(a.send(b"hello")?, 5);
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[track_caller]
     pub fn connect<A: ToSocketAddrs>(&self, addr: A) -> io::Result<()> {
         each_addr(addr, |addr| self.as_std().connect(addr))
     }

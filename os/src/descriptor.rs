@@ -76,6 +76,7 @@ impl Descriptor {
     }
 
     /// Calls `f` on the blocking pool, and waits for its end whatever happens.
+    #[track_caller]
     pub(crate) fn offload<T: Send + 'static>(
         &self,
         f: impl FnOnce(&File) -> T + Send + 'static,

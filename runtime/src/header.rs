@@ -8,6 +8,7 @@ use crate::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
 use crate::coroutine::{Coroutine, YielderCell};
 use crate::extra::{self, Extra};
 use crate::inbox::Linked;
+use crate::link::Link;
 use crate::lock::Lock;
 use crate::reason::Wait;
 use crate::stack::{Label, SizeClass};
@@ -140,7 +141,7 @@ pub(crate) struct Parked {
 }
 
 /// What is run at the end of a green thread.
-pub(crate) type Links = Vec<Box<dyn FnOnce() + Send>>;
+pub(crate) type Links = Vec<Link>;
 
 /// Who wants to hear of the end of a green thread.
 #[derive(Default)]

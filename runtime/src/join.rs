@@ -2,9 +2,9 @@
 
 use crate::clock::{self, NEVER};
 use crate::context;
-use crate::header::Header;
+use crate::header::{Header, Kind};
 use crate::interrupt;
-use crate::link;
+use crate::link::{self, Link};
 use crate::park::Unparker;
 use crate::reason::Wait;
 use crate::spawn;
@@ -12,7 +12,7 @@ use crate::suspicion;
 use crate::thread::Thread;
 use crate::wait_queue;
 use crate::waitable::{Linkable, PlaceRef};
-use crate::word::{FINISHED, HANDLE};
+use crate::word::{FINISHED, HANDLE, NOWHERE};
 use crate::worker::Worker;
 use std::fmt;
 use std::marker::PhantomData;
@@ -166,8 +166,9 @@ impl<T> JoinHandle<T> {
     /// handle.link(move || sender.send("it has ended").unwrap());
     /// assert_eq!(receiver.recv(), Ok("it has ended"));
     /// ```
+    #[track_caller]
     pub fn link(&self, f: impl FnOnce() + Send + 'static) {
-        link::link(self.header(), Box::new(f));
+        link::link(self.header(), Link::new(f));
     }
 
     /// Waits for the end; says whether it has come before `deadline`.
@@ -192,7 +193,14 @@ impl<T> JoinHandle<T> {
         let here = context::worker().filter(|it| it.index() == home);
         let _counted = here.map(Worker::count_joiner);
         // SAFETY: this handle knows the slot.
-        let why = Wait::join(unsafe { header.thread() }.number());
+        let id = unsafe { header.thread() }.number();
+        // A job never has a home.
+        let is_job = home == NOWHERE && header.kind() == Kind::Job;
+        let why = if is_job {
+            Wait::job(id)
+        } else {
+            Wait::join(id)
+        };
         // The slot, and with it the lock, lives for ever.
         let woken = wait_queue::wait_released(
             &header.end,
@@ -300,6 +308,7 @@ impl<T> LocalJoinHandle<T> {
     }
 
     /// Has `f` run after its end; see [`JoinHandle::link`].
+    #[track_caller]
     pub fn link(&self, f: impl FnOnce() + Send + 'static) {
         self.inner.link(f);
     }

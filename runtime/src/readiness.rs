@@ -3,14 +3,16 @@
 //! For `greenloop::net` and the monkey patch, whose public calls look at the descriptors with
 //! poll(2) before a wait and after it; no part of the public interface.
 
+use crate::clock;
 use crate::context;
 use crate::interrupt;
 use crate::park::{self, Unparker};
-use crate::reason::Wait;
-use crate::source;
+use crate::reason::{Thing, Wait};
+use crate::source::{self, Source};
 use crate::wait_queue::{WaitQueue, Waiter};
 use crate::worker::Worker;
 use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
 use std::ptr::NonNull;
 use std::time::Duration;
 
@@ -31,14 +33,40 @@ pub fn spend_budget() {
 ///
 /// What the system says of a descriptor that can't be waited for.
 pub fn wait_ready(interests: &[Interest<'_>], timeout: Option<Duration>) -> io::Result<()> {
-    let deadline = source::deadline_after(timeout);
+    wait_for(interests, source::deadline_after(timeout), why(interests))
+}
+
+/// [`wait_ready`] for the descriptor that tells of signals, as dumps say it.
+///
+/// # Errors
+///
+/// As for [`wait_ready`].
+pub fn wait_for_signal<T: AsFd>(source: &Source<T>) -> io::Result<()> {
+    let why = Wait::on(Thing::Signal, source);
+    wait_for(&[source.interest(libc::POLLIN)], clock::NEVER, why)
+}
+
+fn why(interests: &[Interest<'_>]) -> Wait {
+    match interests {
+        [only] if !only.is_of_writers() => Wait::read(only.entry().fd),
+        [only] if !only.is_of_readers() => Wait::write(only.entry().fd),
+        _ => Wait::ANY,
+    }
+}
+
+fn wait_for(interests: &[Interest<'_>], deadline: u64, why: Wait) -> io::Result<()> {
     match context::green() {
-        Some((worker, _)) => wait_green(worker, interests, deadline),
+        Some((worker, _)) => wait_green(worker, interests, deadline, why),
         None => wait_os_thread(interests, deadline),
     }
 }
 
-fn wait_green(worker: &Worker, interests: &[Interest<'_>], deadline: u64) -> io::Result<()> {
+fn wait_green(
+    worker: &Worker,
+    interests: &[Interest<'_>],
+    deadline: u64,
+    why: Wait,
+) -> io::Result<()> {
     let mut places: Vec<Option<Place<'_>>> = Vec::new();
     places.resize_with(2 * interests.len(), || None);
     for (interest, places) in interests.iter().zip(places.chunks_exact_mut(2)) {
@@ -58,7 +86,7 @@ fn wait_green(worker: &Worker, interests: &[Interest<'_>], deadline: u64) -> io:
         }
     }
     let _counted = worker.reactor().waiting();
-    park::park(deadline, Wait::ANY);
+    park::park(deadline, why);
     Ok(())
 }
 

@@ -25,6 +25,8 @@ const WRITE: u64 = 3;
 const JOIN: u64 = 4;
 const SCOPE: u64 = 5;
 const ANY: u64 = 6;
+/// A join, of a job.
+const JOB: u64 = 7;
 /// From here on it is a thing: its number is added.
 const THINGS: u64 = 16;
 
@@ -37,7 +39,7 @@ pub(crate) enum Reason {
     Sleep(u64),
     Read(i32),
     Write(i32),
-    /// The end of the green thread with this id.
+    /// The end of the green thread, or job, with this id.
     Join(u64),
     Scope,
     /// One of several things.
@@ -87,10 +89,12 @@ pub enum Thing {
     Results,
     /// The waker of a future.
     Future,
+    /// A signal of the system.
+    Signal,
 }
 
 impl Thing {
-    const ALL: [Thing; 18] = [
+    const ALL: [Thing; 19] = [
         Thing::Mutex,
         Thing::ReentrantMutex,
         Thing::RwLockRead,
@@ -109,6 +113,7 @@ impl Thing {
         Thing::Pool,
         Thing::Results,
         Thing::Future,
+        Thing::Signal,
     ];
 
     /// Is it a lock that one thread holds? Then its address is that of its owner.
@@ -138,6 +143,7 @@ impl Thing {
             Thing::Pool => "waiting for the pool",
             Thing::Results => "waiting for the results",
             Thing::Future => "awaiting the future",
+            Thing::Signal => "waiting for a signal",
         }
     }
 }
@@ -173,6 +179,11 @@ impl Wait {
         Wait::pack(JOIN, id.get())
     }
 
+    /// The end of a job of the blocking pool.
+    pub(crate) fn job(id: NonZeroU64) -> Wait {
+        Wait::pack(JOB, id.get())
+    }
+
     /// Something that lies at this place.
     pub(crate) fn on<T: ?Sized>(thing: Thing, place: &T) -> Wait {
         // Exposed: a lock is asked for its owner by this address.
@@ -188,6 +199,11 @@ impl Wait {
     /// Does it end by itself?
     pub(crate) fn is_bounded(self) -> bool {
         self.0 & BOUNDED != 0
+    }
+
+    /// Is it for the end of a job?
+    pub(crate) fn is_for_job(self) -> bool {
+        self.kind() == JOB
     }
 
     /// Where the [`Owner`](crate::owner::Owner) lies of the lock that is waited for, if it is one
@@ -207,13 +223,17 @@ impl Wait {
         Wait(word)
     }
 
+    fn kind(self) -> u64 {
+        (self.0 & !BOUNDED) >> PAYLOAD_BITS
+    }
+
     pub(crate) fn reason(self) -> Reason {
         let payload = self.0 & PAYLOAD;
-        match (self.0 & !BOUNDED) >> PAYLOAD_BITS {
+        match self.kind() {
             SLEEP => Reason::Sleep(payload << DEADLINE_SHIFT),
             READ => Reason::Read((payload as u32).cast_signed()),
             WRITE => Reason::Write((payload as u32).cast_signed()),
-            JOIN => Reason::Join(payload),
+            JOIN | JOB => Reason::Join(payload),
             SCOPE => Reason::Scope,
             ANY => Reason::Any,
             kind => {
@@ -251,6 +271,9 @@ mod tests {
         assert_eq!(Wait::write(i32::MAX).reason(), Reason::Write(i32::MAX));
         let id = NonZeroU64::new(1 << 50).unwrap();
         assert_eq!(Wait::join(id).reason(), Reason::Join(1 << 50));
+        let job = Wait::job(id).bounded();
+        assert_eq!(job.reason(), Reason::Join(1 << 50));
+        assert!(job.is_for_job() && !Wait::join(id).is_for_job());
     }
 
     #[test]

@@ -140,6 +140,8 @@ pub struct Builder {
     own_tls: Option<bool>,
     /// Storage to use, instead of new one.
     block: Option<&'static dyn Block>,
+    /// Where it is said to be spawned, instead of where it is.
+    place: Option<&'static Location<'static>>,
 }
 
 impl std::fmt::Debug for Builder {
@@ -208,6 +210,14 @@ impl Builder {
         self
     }
 
+    /// Has it be spawned at `place`, as reports say it: where the program asked for what a library
+    /// spawns on its behalf.
+    #[doc(hidden)]
+    pub fn at(mut self, place: &'static Location<'static>) -> Builder {
+        self.place = Some(place);
+        self
+    }
+
     /// Makes it a member of the pool that `permit` is from.
     pub(crate) fn permit(mut self, permit: Permit) -> Builder {
         self.permit = Some(permit);
@@ -249,7 +259,7 @@ impl Builder {
                         or `spawn`, whose worker the new one is to share";
             return Err(io::Error::new(io::ErrorKind::Unsupported, what));
         };
-        let header = self.prepare::<F, T>(Some(worker), Location::caller(), f)?;
+        let header = self.prepare::<F, T>(Some(worker), self.place(), f)?;
         worker.push_local(header);
         // SAFETY: the header was prepared for a `T`. It stays on this OS thread, and so does the
         // handle.
@@ -263,7 +273,7 @@ impl Builder {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let header = self.prepare::<F, T>(Some(worker), Location::caller(), f)?;
+        let header = self.prepare::<F, T>(Some(worker), self.place(), f)?;
         worker.push_local(header);
         // SAFETY: the header was prepared for a `T`.
         Ok(unsafe { JoinHandle::new(header) })
@@ -306,7 +316,7 @@ impl Builder {
         } else {
             None
         };
-        let header = self.prepare::<F, T>(worker, Location::caller(), f)?;
+        let header = self.prepare::<F, T>(worker, self.place(), f)?;
         // SAFETY: the header was prepared for a `T`.
         let handle = unsafe { JoinHandle::new(header) };
         match (worker, scheduler) {
@@ -315,6 +325,12 @@ impl Builder {
             (None, None) => unreachable!("an OS thread has just got the scheduler"),
         }
         Ok(handle)
+    }
+
+    #[inline]
+    #[track_caller]
+    fn place(&self) -> &'static Location<'static> {
+        self.place.unwrap_or(Location::caller())
     }
 
     /// Takes a slot and a credit for a stack, and puts the closure into the slot.

@@ -130,7 +130,7 @@ fn a_job_and_its_joiner() {
     begun.recv().unwrap();
     let joiner = named("joiner of a job", move || job.join().unwrap());
     let dump = dump_when_waiting("joiner of a job");
-    let Some(Wait::Join(id)) = find(&dump, "joiner of a job").unwrap().wait() else {
+    let Some(Wait::Job(id)) = find(&dump, "joiner of a job").unwrap().wait() else {
         panic!("it joins: {dump}");
     };
     let job = dump.iter().find(|it| it.id() == *id).unwrap();

@@ -43,6 +43,7 @@ mod inherited;
 mod inspect;
 mod inspect_backtraces;
 mod inspect_deadlocks;
+mod inspect_names;
 mod inspect_one;
 mod inspect_waits;
 mod join;

@@ -5,10 +5,10 @@ use std::fs;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 
-use greenloop::{Builder, inspect, thread};
+use greenloop::{Builder, inspect, spawn_blocking, thread};
 
 use crate::within::{LONG, until, within};
 
@@ -166,8 +166,10 @@ fn check(said: &str) {
     for expected in [
         " 'debugged': waits to be unparked, on worker ",
         " 'busy': running, on worker ",
+        " 'joiner': waits for the end of job ",
+        " of the blocking pool, on worker ",
         "debugger.rs:",
-        "\n2 green threads\n",
+        "\n4 green threads\n",
         "stack_init_trampoline",
     ] {
         assert!(said.contains(expected), "no {expected:?} in\n{said}");
@@ -276,6 +278,12 @@ fn debugged() {
             .to_string()
             .contains("waiting to be unparked")
     });
+    let (release, released) = mpsc::channel::<()>();
+    let job = spawn_blocking(move || released.recv().is_err());
+    let joiner = named("joiner").spawn(|| job.join().unwrap()).unwrap();
+    until("it waits for the job", || {
+        inspect::dump().to_string().contains("of the blocking pool")
+    });
     let [is_busy, is_enough] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
     let (begun, end) = (Arc::clone(&is_busy), Arc::clone(&is_enough));
     let busy = named("busy").spawn(move || {
@@ -289,6 +297,8 @@ fn debugged() {
     ready();
     is_enough.store(true, Ordering::Relaxed);
     busy.unwrap().join().unwrap();
+    drop(release);
+    assert!(joiner.join().unwrap());
     waiting.thread().unpark();
     assert_eq!(waiting.join().unwrap(), 4711);
 }

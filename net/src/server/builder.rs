@@ -142,6 +142,7 @@ impl ServerBuilder {
     /// let server = builder.bind(("127.0.0.1", 0), |_: TcpStream, _: SocketAddr| ())?;
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn bind<A, H>(&self, addr: A, handler: H) -> io::Result<StreamServer>
     where
         A: ToSocketAddrs,
@@ -176,6 +177,7 @@ impl ServerBuilder {
     /// let server = builder.listen(listeners, |_: TcpStream, _: SocketAddr| ())?;
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn listen<L, H>(
         &self,
         listeners: impl IntoIterator<Item = L>,
@@ -209,6 +211,7 @@ impl ServerBuilder {
     /// let server = builder.receive(sockets, |_: Datagram, _: SocketAddr| ())?;
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn receive<S, H>(
         &self,
         sockets: impl IntoIterator<Item = S>,

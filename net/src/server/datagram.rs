@@ -68,6 +68,7 @@ impl DatagramServer {
     /// assert_ne!(server.local_addr().port(), 0);
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn bind<A, H>(addr: A, handler: H) -> io::Result<DatagramServer>
     where
         A: ToSocketAddrs,
@@ -102,6 +103,7 @@ impl<S: Receive> DatagramServer<S> {
     /// assert_eq!(client.recv(&mut [0; 16])?, 4);
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn new<H>(socket: S, handler: H) -> io::Result<DatagramServer<S>>
     where
         H: Handler<Datagram<S>, S::Addr>,
@@ -109,6 +111,7 @@ impl<S: Receive> DatagramServer<S> {
         ServerBuilder::new().receive([socket], handler)
     }
 
+    #[track_caller]
     pub(super) fn build<H>(sockets: Vec<S>, handler: H, crew: Crew) -> io::Result<Self>
     where
         H: Handler<Datagram<S>, S::Addr>,

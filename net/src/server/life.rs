@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::io;
+use std::panic::Location;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ impl Crew {
 
 pub(super) struct Life {
     crew: Crew,
+    /// Where the server was made: its green threads are spawned there.
+    place: &'static Location<'static>,
     /// Held while accepting is started or stopped: one at a time.
     switch: Mutex<()>,
     /// Held by an acceptor between finding a place in the pool and taking it.
@@ -67,6 +70,7 @@ impl State {
 }
 
 impl Life {
+    #[track_caller]
     pub(super) fn new(gates: Vec<Arc<dyn Work>>, crew: Crew) -> Arc<Life> {
         let state = State {
             gates,
@@ -74,6 +78,7 @@ impl Life {
         };
         Arc::new(Life {
             crew,
+            place: Location::caller(),
             switch: Mutex::new(()),
             turn: Mutex::new(()),
             state: Mutex::new(state),
@@ -95,7 +100,7 @@ impl Life {
     }
 
     pub(super) fn spawn(&self, body: impl FnOnce() + Send + 'static) {
-        drop(self.crew().spawn(body));
+        drop(self.crew().spawn_at(self.place, body));
     }
 
     pub(super) fn turn(&self) -> MutexGuard<'_, ()> {
@@ -125,7 +130,8 @@ impl Life {
             let life = Arc::clone(self);
             let duty = Duty { life, round };
             // If it fails, the duty is dropped, and closes.
-            let spawned = Builder::new().spawn(move || duty.work(&gate));
+            let builder = Builder::new().at(self.place);
+            let spawned = builder.spawn(move || duty.work(&gate));
             acceptors.push(spawned.inspect_err(|_| kill(&acceptors))?);
         }
         let mut state = lock(&self.state);
@@ -196,7 +202,8 @@ impl Life {
             return;
         }
         let life = Arc::clone(self);
-        match Builder::new().spawn(move || life.crew().join()) {
+        let builder = Builder::new().at(self.place);
+        match builder.spawn(move || life.crew().join()) {
             Ok(joiner) => {
                 let joiner = Joiner(joiner);
                 wait_any(&[&joiner.0, &self.stopped]);

@@ -63,6 +63,7 @@ impl StreamServer {
     /// assert_ne!(server.local_addr().port(), 0);
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn bind<A, H>(addr: A, handler: H) -> io::Result<StreamServer>
     where
         A: ToSocketAddrs,
@@ -110,6 +111,7 @@ impl<L: Listen> StreamServer<L> {
     /// assert_eq!(text, "hello");
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn new<H>(listener: L, handler: H) -> io::Result<StreamServer<L>>
     where
         H: Handler<L::Stream, L::Addr>,
@@ -117,6 +119,7 @@ impl<L: Listen> StreamServer<L> {
         ServerBuilder::new().listen([listener], handler)
     }
 
+    #[track_caller]
     pub(super) fn build<H>(listeners: Vec<L>, handler: H, crew: Crew) -> io::Result<Self>
     where
         H: Handler<L::Stream, L::Addr>,

@@ -128,6 +128,7 @@ impl DirEntry {
     /// assert!(!entry.file_type()?.is_symlink());
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn file_type(&self) -> io::Result<FileType> {
         match self.file_type {
             Some(file_type) => Ok(file_type),
@@ -148,10 +149,12 @@ impl DirEntry {
     /// assert!(entry.metadata()?.modified().is_ok());
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn metadata(&self) -> io::Result<Metadata> {
         self.ask(fs::DirEntry::metadata)
     }
 
+    #[track_caller]
     fn ask<T: Send + 'static>(&self, question: fn(&fs::DirEntry) -> T) -> T {
         let inner = Arc::clone(&self.inner);
         offload(move || question(&inner))
@@ -228,6 +231,7 @@ impl DirBuilder {
     /// assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists);
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn create<P: AsRef<Path>>(&self, path: P) -> io::Result<()> {
         let (recursive, mode) = (self.recursive, self.mode);
         with_path(path, move |path| {

@@ -52,6 +52,7 @@ impl File {
     /// assert!(std::io::read_to_string(manifest)?.contains("[package]"));
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn open<P: AsRef<Path>>(path: P) -> io::Result<File> {
         OpenOptions::new().read(true).open(path)
     }
@@ -72,6 +73,7 @@ impl File {
     /// file.write_all(b"hello")?;
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn create<P: AsRef<Path>>(path: P) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).open(path)
@@ -89,6 +91,7 @@ impl File {
     /// let error = greenloop::fs::File::create_new("Cargo.toml").unwrap_err();
     /// assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists);
     /// ```
+    #[track_caller]
     pub fn create_new<P: AsRef<Path>>(path: P) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true).open(path)
@@ -119,6 +122,7 @@ impl File {
     /// greenloop::fs::File::create(dir.path().join("letter"))?.sync_all()?;
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn sync_all(&self) -> io::Result<()> {
         self.descriptor.offload(fs::File::sync_all)
     }
@@ -136,6 +140,7 @@ impl File {
     /// greenloop::fs::File::create(dir.path().join("letter"))?.sync_data()?;
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn sync_data(&self) -> io::Result<()> {
         self.descriptor.offload(fs::File::sync_data)
     }
@@ -155,6 +160,7 @@ impl File {
     /// assert_eq!(file.metadata()?.len(), 10);
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn set_len(&self, size: u64) -> io::Result<()> {
         self.descriptor.offload(move |file| file.set_len(size))
     }
@@ -171,6 +177,7 @@ impl File {
     /// assert!(greenloop::fs::File::open("Cargo.toml")?.metadata()?.is_file());
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn metadata(&self) -> io::Result<Metadata> {
         self.descriptor.offload(fs::File::metadata)
     }
@@ -212,6 +219,7 @@ impl File {
     /// file.set_permissions(permissions)?;
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn set_permissions(&self, permissions: Permissions) -> io::Result<()> {
         self.descriptor
             .offload(move |file| file.set_permissions(permissions))
@@ -234,6 +242,7 @@ impl File {
     /// assert_eq!(file.metadata()?.modified()?, UNIX_EPOCH);
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn set_times(&self, times: FileTimes) -> io::Result<()> {
         self.descriptor.offload(move |file| file.set_times(times))
     }
@@ -255,6 +264,7 @@ impl File {
     /// assert_eq!(file.metadata()?.modified()?, UNIX_EPOCH);
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn set_modified(&self, time: SystemTime) -> io::Result<()> {
         self.set_times(FileTimes::new().set_modified(time))
     }

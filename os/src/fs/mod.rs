@@ -33,6 +33,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Calls `f` with the path on the blocking pool.
+#[track_caller]
 fn with_path<T: Send + 'static>(
     path: impl AsRef<Path>,
     f: impl FnOnce(&Path) -> T + Send + 'static,
@@ -42,6 +43,7 @@ fn with_path<T: Send + 'static>(
 }
 
 /// Calls `f` with both paths on the blocking pool.
+#[track_caller]
 fn with_paths<T: Send + 'static>(
     from: impl AsRef<Path>,
     to: impl AsRef<Path>,
@@ -66,6 +68,7 @@ fn with_paths<T: Send + 'static>(
 /// assert!(path.is_absolute() && path.ends_with("Cargo.toml"));
 /// # std::io::Result::Ok(())
 /// ```
+#[track_caller]
 pub fn canonicalize<P: AsRef<Path>>(path: P) -> io::Result<PathBuf> {
     with_path(path, |path| fs::canonicalize(path))
 }
@@ -87,6 +90,7 @@ pub fn canonicalize<P: AsRef<Path>>(path: P) -> io::Result<PathBuf> {
 /// assert_eq!(fs::copy("Cargo.toml", &copy)?, fs::metadata("Cargo.toml")?.len());
 /// # std::io::Result::Ok(())
 /// ```
+#[track_caller]
 pub fn copy<P: AsRef<Path>, Q: AsRef<Path>>(from: P, to: Q) -> io::Result<u64> {
     with_paths(from, to, |from, to| fs::copy(from, to))
 }
@@ -109,6 +113,7 @@ pub fn copy<P: AsRef<Path>, Q: AsRef<Path>>(from: P, to: Q) -> io::Result<u64> {
 /// assert_eq!(fs::create_dir(&path).unwrap_err().kind(), ErrorKind::AlreadyExists);
 /// # std::io::Result::Ok(())
 /// ```
+#[track_caller]
 pub fn create_dir<P: AsRef<Path>>(path: P) -> io::Result<()> {
     with_path(path, |path| fs::create_dir(path))
 }
@@ -130,6 +135,7 @@ pub fn create_dir<P: AsRef<Path>>(path: P) -> io::Result<()> {
 /// assert!(fs::metadata(path)?.is_dir());
 /// # std::io::Result::Ok(())
 /// ```
+#[track_caller]
 pub fn create_dir_all<P: AsRef<Path>>(path: P) -> io::Result<()> {
     with_path(path, |path| fs::create_dir_all(path))
 }
@@ -148,6 +154,7 @@ pub fn create_dir_all<P: AsRef<Path>>(path: P) -> io::Result<()> {
 /// assert!(fs::exists("Cargo.toml")? && !fs::exists("no such file")?);
 /// # std::io::Result::Ok(())
 /// ```
+#[track_caller]
 pub fn exists<P: AsRef<Path>>(path: P) -> io::Result<bool> {
     with_path(path, |path| fs::exists(path))
 }
@@ -170,6 +177,7 @@ pub fn exists<P: AsRef<Path>>(path: P) -> io::Result<bool> {
 /// assert_eq!(fs::read(other)?, b"text");
 /// # std::io::Result::Ok(())
 /// ```
+#[track_caller]
 pub fn hard_link<P: AsRef<Path>, Q: AsRef<Path>>(original: P, link: Q) -> io::Result<()> {
     with_paths(original, link, |original, link| {
         fs::hard_link(original, link)
@@ -190,6 +198,7 @@ pub fn hard_link<P: AsRef<Path>, Q: AsRef<Path>>(original: P, link: Q) -> io::Re
 /// assert!(fs::metadata("Cargo.toml")?.is_file());
 /// # std::io::Result::Ok(())
 /// ```
+#[track_caller]
 pub fn metadata<P: AsRef<Path>>(path: P) -> io::Result<Metadata> {
     with_path(path, |path| fs::metadata(path))
 }
@@ -208,6 +217,7 @@ pub fn metadata<P: AsRef<Path>>(path: P) -> io::Result<Metadata> {
 /// assert!(fs::read("Cargo.toml")?.starts_with(b"[package]"));
 /// # std::io::Result::Ok(())
 /// ```
+#[track_caller]
 pub fn read<P: AsRef<Path>>(path: P) -> io::Result<Vec<u8>> {
     with_path(path, |path| fs::read(path))
 }
@@ -229,6 +239,7 @@ pub fn read<P: AsRef<Path>>(path: P) -> io::Result<Vec<u8>> {
 /// assert!(names.contains(&"Cargo.toml".into()));
 /// # std::io::Result::Ok(())
 /// ```
+#[track_caller]
 pub fn read_dir<P: AsRef<Path>>(path: P) -> io::Result<ReadDir> {
     with_path(path, |path| fs::read_dir(path)).map(ReadDir::new)
 }
@@ -251,6 +262,7 @@ pub fn read_dir<P: AsRef<Path>>(path: P) -> io::Result<ReadDir> {
 /// assert_eq!(fs::read_link(&link)?, Path::new("target"));
 /// # std::io::Result::Ok(())
 /// ```
+#[track_caller]
 pub fn read_link<P: AsRef<Path>>(path: P) -> io::Result<PathBuf> {
     with_path(path, |path| fs::read_link(path))
 }
@@ -270,6 +282,7 @@ pub fn read_link<P: AsRef<Path>>(path: P) -> io::Result<PathBuf> {
 /// assert!(manifest.contains("[package]"));
 /// # std::io::Result::Ok(())
 /// ```
+#[track_caller]
 pub fn read_to_string<P: AsRef<Path>>(path: P) -> io::Result<String> {
     with_path(path, |path| fs::read_to_string(path))
 }
@@ -292,6 +305,7 @@ pub fn read_to_string<P: AsRef<Path>>(path: P) -> io::Result<String> {
 /// assert!(!fs::exists(path)?);
 /// # std::io::Result::Ok(())
 /// ```
+#[track_caller]
 pub fn remove_dir<P: AsRef<Path>>(path: P) -> io::Result<()> {
     with_path(path, |path| fs::remove_dir(path))
 }
@@ -312,6 +326,7 @@ pub fn remove_dir<P: AsRef<Path>>(path: P) -> io::Result<()> {
 /// fs::remove_dir_all(dir.path().join("a"))?;
 /// # std::io::Result::Ok(())
 /// ```
+#[track_caller]
 pub fn remove_dir_all<P: AsRef<Path>>(path: P) -> io::Result<()> {
     with_path(path, |path| fs::remove_dir_all(path))
 }
@@ -334,6 +349,7 @@ pub fn remove_dir_all<P: AsRef<Path>>(path: P) -> io::Result<()> {
 /// assert!(!fs::exists(path)?);
 /// # std::io::Result::Ok(())
 /// ```
+#[track_caller]
 pub fn remove_file<P: AsRef<Path>>(path: P) -> io::Result<()> {
     with_path(path, |path| fs::remove_file(path))
 }
@@ -356,6 +372,7 @@ pub fn remove_file<P: AsRef<Path>>(path: P) -> io::Result<()> {
 /// assert_eq!(fs::read(letter)?, b"text");
 /// # std::io::Result::Ok(())
 /// ```
+#[track_caller]
 pub fn rename<P: AsRef<Path>, Q: AsRef<Path>>(from: P, to: Q) -> io::Result<()> {
     with_paths(from, to, |from, to| fs::rename(from, to))
 }
@@ -380,6 +397,7 @@ pub fn rename<P: AsRef<Path>, Q: AsRef<Path>>(from: P, to: Q) -> io::Result<()> 
 /// assert!(fs::metadata(&path)?.permissions().readonly());
 /// # std::io::Result::Ok(())
 /// ```
+#[track_caller]
 pub fn set_permissions<P: AsRef<Path>>(path: P, permissions: Permissions) -> io::Result<()> {
     with_path(path, |path| fs::set_permissions(path, permissions))
 }
@@ -402,6 +420,7 @@ pub fn set_permissions<P: AsRef<Path>>(path: P, permissions: Permissions) -> io:
 /// assert!(fs::symlink_metadata(&link)?.is_symlink());
 /// # std::io::Result::Ok(())
 /// ```
+#[track_caller]
 pub fn symlink_metadata<P: AsRef<Path>>(path: P) -> io::Result<Metadata> {
     with_path(path, |path| fs::symlink_metadata(path))
 }
@@ -423,6 +442,7 @@ pub fn symlink_metadata<P: AsRef<Path>>(path: P) -> io::Result<Metadata> {
 /// assert_eq!(fs::read_to_string(path)?, "text");
 /// # std::io::Result::Ok(())
 /// ```
+#[track_caller]
 pub fn write<P: AsRef<Path>, C: AsRef<[u8]>>(path: P, contents: C) -> io::Result<()> {
     let contents = contents.as_ref().to_owned();
     with_path(path, |path| fs::write(path, contents))

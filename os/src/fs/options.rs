@@ -132,6 +132,7 @@ impl OpenOptions {
     /// let error = greenloop::fs::OpenOptions::new().read(true).open("no such file").unwrap_err();
     /// assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
     /// ```
+    #[track_caller]
     pub fn open<P: AsRef<Path>>(&self, path: P) -> io::Result<File> {
         let options = self.0.clone();
         let open = move |path: &Path| Descriptor::new(options.open(path)?);

@@ -27,6 +27,7 @@ use std::path::Path;
 /// assert!(fs::metadata(&link)?.is_file());
 /// # std::io::Result::Ok(())
 /// ```
+#[track_caller]
 pub fn symlink<P: AsRef<Path>, Q: AsRef<Path>>(original: P, link: Q) -> io::Result<()> {
     with_paths(original, link, |original, link| fs::symlink(original, link))
 }
@@ -46,6 +47,7 @@ pub fn symlink<P: AsRef<Path>, Q: AsRef<Path>>(original: P, link: Q) -> io::Resu
 /// fs::unix::chown(dir.path(), None, None)?; // as it was
 /// # std::io::Result::Ok(())
 /// ```
+#[track_caller]
 pub fn chown<P: AsRef<Path>>(dir: P, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
     with_path(dir, move |dir| fs::chown(dir, uid, gid))
 }
@@ -65,6 +67,7 @@ pub fn chown<P: AsRef<Path>>(dir: P, uid: Option<u32>, gid: Option<u32>) -> io::
 /// fs::unix::lchown(dir.path(), None, None)?; // as it was
 /// # std::io::Result::Ok(())
 /// ```
+#[track_caller]
 pub fn lchown<P: AsRef<Path>>(dir: P, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
     with_path(dir, move |dir| fs::lchown(dir, uid, gid))
 }
@@ -85,6 +88,7 @@ pub fn lchown<P: AsRef<Path>>(dir: P, uid: Option<u32>, gid: Option<u32>) -> io:
 /// fs::unix::fchown(&file, None, None)?; // as it was
 /// # std::io::Result::Ok(())
 /// ```
+#[track_caller]
 pub fn fchown<F: AsFd>(fd: F, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
     fs::fchown(fd, uid, gid)
 }
@@ -104,6 +108,7 @@ pub fn fchown<F: AsFd>(fd: F, uid: Option<u32>, gid: Option<u32>) -> io::Result<
 /// let error = fs::unix::chroot("no such folder").unwrap_err();
 /// assert!(matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied));
 /// ```
+#[track_caller]
 pub fn chroot<P: AsRef<Path>>(dir: P) -> io::Result<()> {
     with_path(dir, |dir| fs::chroot(dir))
 }

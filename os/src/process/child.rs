@@ -2,11 +2,11 @@
 
 use super::orphans;
 use super::{ChildStderr, ChildStdin, ChildStdout};
-use greenloop_runtime::{Source, scope, sleep};
+use greenloop_runtime::{Builder, Source, scope, sleep};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::OwnedFd;
-use std::panic::resume_unwind;
+use std::panic::{Location, resume_unwind};
 use std::process::{self, ExitStatus, Output};
 use std::time::Duration;
 
@@ -167,6 +167,7 @@ impl Child {
     /// assert_eq!(child.wait_with_output()?.stdout, b"hello\n");
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn wait_with_output(mut self) -> io::Result<Output> {
         drop(self.stdin.take());
         let (stdout, stderr) = read_both(self.stdout.take(), self.stderr.take())?;
@@ -191,6 +192,7 @@ impl From<process::Child> for Child {
     }
 }
 
+#[track_caller]
 fn read_both(
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
@@ -201,8 +203,9 @@ fn read_both(
     if stderr.is_none() {
         return Ok((read_all(Some(stdout))?, Vec::new()));
     }
+    let thread = Builder::new().at(Location::caller());
     scope(|s| {
-        let errors = s.spawn(|| read_all(stderr));
+        let errors = thread.spawn_scoped(s, || read_all(stderr))?;
         let text = read_all(Some(stdout));
         let errors = errors.join().unwrap_or_else(|panic| resume_unwind(panic));
         Ok((text?, errors?))

@@ -240,6 +240,7 @@ impl Command {
     /// assert!(child.wait()?.success());
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn spawn(&mut self) -> io::Result<Child> {
         let mut inner = mem::replace(&mut self.inner, process::Command::new(""));
         let (inner, child) = offload_whole(move || {
@@ -269,6 +270,7 @@ impl Command {
     /// assert_eq!(output.status.code(), Some(3));
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn output(&mut self) -> io::Result<Output> {
         self.choose_for_others(Stdio::null, Stdio::piped);
         let child = self.spawn();
@@ -293,6 +295,7 @@ impl Command {
     /// assert_eq!(status.code(), Some(1));
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn status(&mut self) -> io::Result<ExitStatus> {
         self.spawn()?.wait()
     }

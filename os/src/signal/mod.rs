@@ -18,7 +18,7 @@ pub use signal_hook::consts::signal::{
     SIGTTOU, SIGURG, SIGUSR1, SIGUSR2, SIGVTALRM, SIGWINCH, SIGXCPU, SIGXFSZ,
 };
 
-use greenloop_runtime::Source;
+use greenloop_runtime::{Source, readiness};
 use signal_hook::consts::FORBIDDEN;
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
@@ -115,7 +115,7 @@ impl Signals {
             if let Some(signal) = self.try_wait() {
                 return Ok(signal);
             }
-            self.readiness.wait_readable(None)?;
+            readiness::wait_for_signal(&self.readiness)?;
         }
     }
 

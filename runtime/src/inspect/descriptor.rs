@@ -2,8 +2,10 @@
 
 use socket2::{Domain, SockAddr, Type};
 use std::fmt;
+use std::fs;
 use std::io;
 use std::os::fd::RawFd;
+use std::process;
 
 /// A descriptor that a green thread waits for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,6 +19,8 @@ enum What {
     /// The one who waited has gone on, so it may be closed by now.
     Unknown,
     Socket(Socket),
+    /// A pidfd.
+    Process(Process),
     /// As the system names it: `pipe:[4711]`.
     Other(String),
 }
@@ -30,6 +34,12 @@ pub struct Socket {
     is_listener: bool,
 }
 
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Process {
+    id: u32,
+    is_child: bool,
+}
+
 impl Descriptor {
     pub(super) fn unknown(fd: RawFd) -> Descriptor {
         let what = What::Unknown;
@@ -39,10 +49,7 @@ impl Descriptor {
     /// Asks the system what it is.
     pub(super) fn described(&self) -> Descriptor {
         let socket = Socket::of(self.fd).map(What::Socket);
-        let what = socket.unwrap_or_else(|| {
-            let link = std::fs::read_link(format!("/proc/self/fd/{}", self.fd));
-            link.map_or(What::Unknown, |it| What::Other(it.display().to_string()))
-        });
+        let what = socket.unwrap_or_else(|| What::by_name(self.fd));
         Descriptor { fd: self.fd, what }
     }
 
@@ -59,6 +66,14 @@ impl Descriptor {
         }
     }
 
+    /// The id of the process whose end it tells of, if it is a pidfd.
+    pub fn process(&self) -> Option<u32> {
+        match &self.what {
+            What::Process(process) => Some(process.id),
+            _ => None,
+        }
+    }
+
     pub(super) fn is_listener(&self) -> bool {
         self.socket().is_some_and(|it| it.is_listener)
     }
@@ -67,6 +82,7 @@ impl Descriptor {
     pub(super) fn write_with(&self, f: &mut fmt::Formatter<'_>, arrow: &str) -> fmt::Result {
         match &self.what {
             What::Unknown => return write!(f, "descriptor {}", self.fd),
+            What::Process(process) => write!(f, "{process}")?,
             What::Other(name) => f.write_str(name)?,
             What::Socket(Socket {
                 protocol,
@@ -88,6 +104,46 @@ impl fmt::Display for Descriptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_with(f, "<->")
     }
+}
+
+impl What {
+    /// What is no socket.
+    fn by_name(fd: RawFd) -> What {
+        let Ok(link) = fs::read_link(format!("/proc/self/fd/{fd}")) else {
+            return What::Unknown;
+        };
+        let name = link.display().to_string();
+        let process = name.contains("pidfd").then(|| Process::of(fd)).flatten();
+        process.map_or(What::Other(name), What::Process)
+    }
+}
+
+impl Process {
+    /// None if it has ended and been waited for, or is none.
+    fn of(pidfd: RawFd) -> Option<Process> {
+        let id = number_in(&format!("/proc/self/fdinfo/{pidfd}"), "Pid:")?;
+        let parent = number_in(&format!("/proc/{id}/status"), "PPid:");
+        let is_child = parent == Some(process::id());
+        Some(Process { id, is_child })
+    }
+}
+
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.is_child {
+            "child process"
+        } else {
+            "process"
+        };
+        write!(f, "{kind} {}", self.id)
+    }
+}
+
+/// The number on the line of `file` that begins with `label`.
+fn number_in(file: &str, label: &str) -> Option<u32> {
+    let text = fs::read_to_string(file).ok()?;
+    let found = text.lines().find_map(|line| line.strip_prefix(label));
+    found?.trim().parse().ok()
 }
 
 impl Socket {

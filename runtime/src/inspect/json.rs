@@ -55,6 +55,7 @@ fn wait(wait: &Wait) -> Value {
         Wait::Read(from) => json!({ "for": "read", "descriptor": descriptor(from), "text": text }),
         Wait::Write(to) => json!({ "for": "write", "descriptor": descriptor(to), "text": text }),
         Wait::Join(id) => json!({ "for": "join", "id": id, "text": text }),
+        Wait::Job(id) => json!({ "for": "job", "id": id, "text": text }),
         Wait::Scope => json!({ "for": "scope", "text": text }),
         Wait::Any => json!({ "for": "any", "text": text }),
         Wait::On {

@@ -14,12 +14,14 @@ pub enum Wait {
     Unpark,
     /// For time to pass: so much is left.
     Sleep(Duration),
-    /// That a descriptor has something to read, or a listener a connection.
+    /// That a descriptor has something to read, a listener a connection; that a process ends.
     Read(Descriptor),
     /// That a descriptor takes more.
     Write(Descriptor),
-    /// For the end of the green thread, or job, with this id.
+    /// For the end of the green thread with this id.
     Join(u64),
+    /// For the end of the job of the blocking pool with this id.
+    Job(u64),
     /// For the end of all that its scope has spawned.
     Scope,
     /// For one of several things: [`Select`](crate::Select), [`iwait`](crate::iwait()) and the like.
@@ -44,6 +46,7 @@ impl Wait {
             Reason::Sleep(end) => Wait::Sleep(Duration::from_nanos(end.saturating_sub(now))),
             Reason::Read(fd) => Wait::Read(Descriptor::unknown(fd)),
             Reason::Write(fd) => Wait::Write(Descriptor::unknown(fd)),
+            Reason::Join(id) if wait.is_for_job() => Wait::Job(id),
             Reason::Join(id) => Wait::Join(id),
             Reason::Scope => Wait::Scope,
             Reason::Any => Wait::Any,
@@ -76,6 +79,7 @@ impl fmt::Display for Wait {
             Wait::Unpark => f.write_str("waiting to be unparked"),
             Wait::Sleep(left) => write!(f, "sleeping, {:.1} s left", left.as_secs_f64()),
             Wait::Read(from) if from.is_listener() => write!(f, "accepting at {from}"),
+            Wait::Read(of) if of.process().is_some() => write!(f, "waiting for {of}"),
             Wait::Read(from) => {
                 f.write_str("reading from ")?;
                 from.write_with(f, "<-")
@@ -85,6 +89,7 @@ impl fmt::Display for Wait {
                 to.write_with(f, "->")
             }
             Wait::Join(id) => write!(f, "joining green thread {id}"),
+            Wait::Job(id) => write!(f, "waiting for job {id} of the blocking pool"),
             Wait::Scope => f.write_str("waiting for the end of its scope"),
             Wait::Any => f.write_str("waiting for one of several things"),
             Wait::On {

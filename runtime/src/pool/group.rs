@@ -6,7 +6,7 @@ use crate::clock::{self, NEVER};
 use crate::interrupt;
 use crate::join::JoinHandle;
 use crate::spawn::Builder;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::thread::Result;
 use std::time::Duration;
@@ -71,17 +71,31 @@ impl Group {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let permit = self.members.permit(NEVER);
-        self.spawn_permitted(permit.expect("no end of time"), f)
+        self.spawn_at(Location::caller(), f)
     }
 
-    #[track_caller]
-    pub(super) fn spawn_permitted<F, T>(&self, permit: Permit, f: F) -> JoinHandle<T>
+    /// [`spawn`](Group::spawn) on behalf of who called at `place`.
+    #[doc(hidden)]
+    pub fn spawn_at<F, T>(&self, place: &'static Location<'static>, f: F) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let handle = Builder::new().permit(permit).spawn(f);
+        let permit = self.members.permit(NEVER);
+        self.spawn_permitted(permit.expect("no end of time"), place, f)
+    }
+
+    pub(super) fn spawn_permitted<F, T>(
+        &self,
+        permit: Permit,
+        place: &'static Location<'static>,
+        f: F,
+    ) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let handle = Builder::new().permit(permit).at(place).spawn(f);
         let handle = handle.expect("failed to spawn a green thread");
         if self.members.is_killing() {
             handle.kill_nowait();

@@ -15,7 +15,7 @@ use crate::spawn::Builder;
 use crate::wait_queue::{self, WaitQueue};
 use std::collections::VecDeque;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::Result;
 
@@ -48,7 +48,10 @@ impl<R: Send + 'static> IMap<R> {
         );
         let state = State::new(maxsize.unwrap_or(usize::MAX), ordered);
         let results = Arc::new(Results(Lock::new(state)));
-        let feed = Feed(results.clone());
+        let feed = Feed {
+            results: results.clone(),
+            place: Location::caller(),
+        };
         let body = move || feed.run(group, items, Arc::new(f));
         let feeder = Builder::new().name("imap".into()).spawn(body);
         let feeder = feeder.expect("failed to spawn the feeder of an imap");
@@ -197,7 +200,11 @@ impl<R> Results<R> {
 }
 
 /// The feeder's end of the results: no more items come once it is dropped.
-struct Feed<R>(Arc<Results<R>>);
+struct Feed<R> {
+    results: Arc<Results<R>>,
+    /// Whose members they are.
+    place: &'static Location<'static>,
+}
 
 impl<R: Send + 'static> Feed<R> {
     fn run<T, F>(self, group: Group, items: impl Iterator<Item = T>, f: Arc<F>)
@@ -210,8 +217,8 @@ impl<R: Send + 'static> Feed<R> {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(feed))
             && !interrupt::is_interrupt(&*payload)
         {
-            let number = self.0.begin();
-            self.0.change(|state| state.put(number, Err(payload)));
+            let number = self.results.begin();
+            self.results.change(|state| state.put(number, Err(payload)));
         }
     }
 
@@ -220,13 +227,13 @@ impl<R: Send + 'static> Feed<R> {
         T: Send + 'static,
         F: Fn(T) -> R + Send + Sync + 'static,
     {
-        let (number, f) = (self.0.begin(), f.clone());
+        let (number, f) = (self.results.begin(), f.clone());
         let slot = Slot {
-            results: self.0.clone(),
+            results: self.results.clone(),
             number,
             result: None,
         };
-        group.spawn(move || {
+        group.spawn_at(self.place, move || {
             let mut slot = slot;
             slot.result = Some(catch_unwind(AssertUnwindSafe(|| f(item))));
         });
@@ -235,7 +242,7 @@ impl<R: Send + 'static> Feed<R> {
 
 impl<R> Drop for Feed<R> {
     fn drop(&mut self) {
-        self.0.change(|state| state.closed = true);
+        self.results.change(|state| state.closed = true);
     }
 }
 

@@ -16,6 +16,7 @@ use crate::clock;
 use crate::join::JoinHandle;
 use std::fmt;
 use std::ops::Deref;
+use std::panic::Location;
 use std::time::Duration;
 
 pub use self::group::Group;
@@ -91,7 +92,7 @@ impl Pool {
         T: Send + 'static,
     {
         match self.group.members().try_permit() {
-            Some(permit) => Ok(self.group.spawn_permitted(permit, f)),
+            Some(permit) => Ok(self.group.spawn_permitted(permit, Location::caller(), f)),
             None => Err(Full(f)),
         }
     }
@@ -112,7 +113,7 @@ impl Pool {
         T: Send + 'static,
     {
         match self.group.members().permit(clock::deadline(timeout)) {
-            Some(permit) => Ok(self.group.spawn_permitted(permit, f)),
+            Some(permit) => Ok(self.group.spawn_permitted(permit, Location::caller(), f)),
             None => Err(Full(f)),
         }
     }
