@@ -4,9 +4,11 @@ use crate::abort;
 use crate::clock;
 use crate::config;
 use crate::context;
+use crate::foreign;
 use crate::header::{self, Header, Teardown};
 use crate::inspect::{self, Wait};
 use crate::join::JoinHandle;
+use crate::lock::Lock;
 use crate::loop_exit::LoopExit;
 use crate::panic_count;
 use crate::park::Unparker;
@@ -14,6 +16,7 @@ use crate::reason::Reason;
 use crate::request;
 use crate::spawn::Builder;
 use crate::stack::overflow;
+use crate::thread;
 use crate::word::{BODY, FINISHED, OS_THREAD, UNSTARTED};
 use crate::worker::{Parts, Worker};
 use std::collections::HashSet;
@@ -43,7 +46,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// With `f`'s panic; when called inside a worker or hub; when the hub can't be set up; and when it
 /// can never run again, because all its green threads wait for each other's end, or for a
 /// [`Mutex`](crate::sync::Mutex), [`ReentrantMutex`](crate::sync::ReentrantMutex) or written
-/// [`RwLock`](crate::sync::RwLock) that another one holds: then the message lists them.
+/// [`RwLock`](crate::sync::RwLock) that another one holds: then the message lists them. That
+/// somebody outside has the handle of one of them, and could kill it, does not count: a callback of
+/// [`on_deadlock`](crate::inspect::on_deadlock) that kills comes too late.
 ///
 /// # Examples
 ///
@@ -89,22 +94,37 @@ where
     let _signals = overflow::ensure_alternate_stack();
     // In a destructor during a panic: that panic is none of the green threads'.
     let hidden = panic_count::hide();
-    let place = Location::caller();
+    let (caller, place) = (current(), Location::caller());
+    let f = move || {
+        let _listed = Listed::new(caller);
+        f()
+    };
+    let mut seen = None;
     let end = Worker::enter(parts, None, |hub| {
         if strict {
             hub.be_strict();
         }
-        run_on(hub, place, f)
+        run_on(hub, place, f, || seen = inspect::see(caller))
     });
     drop(hidden);
-    match end {
-        End::Result(Ok(result)) => result,
+    let report = match end {
+        End::Result(Ok(result)) => return result,
         End::Result(Err(payload)) => match payload.downcast::<LoopExit>() {
-            Ok(exit) => panic!("{exit}"),
+            Ok(exit) => exit.to_string(),
             Err(payload) => resume_unwind(payload),
         },
-        End::Deadlock(report) => panic!("{report}"),
+        End::Deadlock(report) => report,
+    };
+    inspect::show(caller, seen);
+    panic!("{report}")
+}
+
+/// The caller's number; 0 in a forked child, where no OS thread may have one.
+fn current() -> u64 {
+    if foreign::is_forked() {
+        return 0;
     }
+    thread::current_number().get()
 }
 
 enum End<T> {
@@ -112,7 +132,46 @@ enum End<T> {
     Deadlock(String),
 }
 
-fn run_on<F, T>(hub: &Worker, place: &'static Location<'static>, f: F) -> End<T>
+/// The `run`s under way.
+static RUNS: Lock<Vec<Run>> = Lock::new(Vec::new());
+
+/// Who has called a `run`, and its first green thread, by their numbers.
+struct Run {
+    caller: u64,
+    first: u64,
+}
+
+/// In place of the first green thread of a `run`, who has called that; else the same number.
+pub(crate) fn caller_of(number: u64) -> u64 {
+    let runs = RUNS.lock();
+    let run = runs.iter().find(|it| it.first == number);
+    run.map_or(number, |it| it.caller)
+}
+
+/// The first green thread of a `run`, whose number this is, while it runs its closure.
+struct Listed(u64);
+
+impl Listed {
+    fn new(caller: u64) -> Listed {
+        let first = thread::current_number().get();
+        RUNS.lock().push(Run { caller, first });
+        Listed(first)
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        RUNS.lock().retain(|it| it.first != self.0);
+    }
+}
+
+/// Calls `stuck` when the first green thread waits for ever, before that has any consequence.
+fn run_on<F, T>(
+    hub: &Worker,
+    place: &'static Location<'static>,
+    f: F,
+    mut stuck: impl FnMut(),
+) -> End<T>
 where
     F: FnOnce() -> T,
 {
@@ -125,7 +184,11 @@ where
     let first = first.expect("failed to spawn a hub's first green thread");
     let _abort = abort::OnUnwind("a hub's loop");
     hub.run(|| first.is_finished());
-    while !first.is_finished() && hub.is_strict() && exit(&first) {
+    while !first.is_finished() {
+        stuck();
+        if !hub.is_strict() || !exit(&first) {
+            break;
+        }
         hub.run(|| first.is_finished());
     }
     let deadlock = (!first.is_finished()).then(|| report_deadlock(hub));

@@ -45,6 +45,7 @@ mod inspect_backtraces;
 mod inspect_deadlocks;
 mod inspect_names;
 mod inspect_one;
+mod inspect_stderr;
 mod inspect_waits;
 mod join;
 mod kill;

@@ -55,6 +55,7 @@ mod signal;
 #[cfg(feature = "tracing")]
 mod spans;
 mod stacks;
+mod stderr;
 mod tree;
 mod wait;
 mod whose;
@@ -73,6 +74,7 @@ pub(crate) use self::monitor::monitor_if_wanted;
 pub use self::monitor::{Blocked, monitor, offences, on_blocked};
 pub use self::observer::{Observed, Observer, observe};
 pub use self::panic::on_panic;
+pub(crate) use self::panic::{see, show};
 pub use self::place::Place;
 pub(crate) use self::search::Search;
 pub use self::signal::on_signal;
