@@ -12,8 +12,10 @@ use crate::child::{Child, this_test};
 use crate::inspect::patient;
 
 const SLICE: Duration = Duration::from_millis(1);
-/// The turn under way, the one before the look, and the one before that in the queue; one to spare.
-const MOST: u64 = 4;
+/// The turn under way, and one that was queued before; one to spare.
+const MOST: u64 = 3;
+/// Of so many rounds half have to be as quick: a thread of the test may lose its CPU in any.
+const ROUNDS: usize = 20;
 
 /// One that computes for a millisecond at a time, on the only worker.
 struct Hog {
@@ -59,81 +61,78 @@ impl Hog {
     }
 }
 
+/// Runs `f` in a process of its own, with one worker.
+fn beside_a_hog(test: &'static str, f: impl FnOnce(&Hog)) {
+    let child = Child::new(test).variable("GREENLOOP_WORKERS", 1);
+    child.passes(|| {
+        let hog = Hog::start();
+        f(&hog);
+        hog.end();
+    });
+}
+
+/// Fails if more than half of the rounds take more turns than `most`.
+fn assert_mostly(most: u64, round: impl FnMut(usize) -> u64) {
+    let mut took: Vec<u64> = (0..ROUNDS).map(round).collect();
+    took.sort_unstable();
+    assert!(took[ROUNDS / 2] <= most, "turns it took: {took:?}");
+}
+
 #[test]
 fn a_spawn_from_outside() {
-    Child::new(this_test!())
-        .variable("GREENLOOP_WORKERS", 1)
-        .passes(|| {
-            let hog = Hog::start();
-            for _ in 0..20 {
-                let (before, turns) = (hog.turns()(), hog.turns());
-                let took = spawn(turns).join().unwrap() - before;
-                assert!(took <= MOST, "it took {took} turns");
-            }
-            hog.end();
+    beside_a_hog(this_test!(), |hog| {
+        assert_mostly(MOST, |_| {
+            let (before, turns) = (hog.turns()(), hog.turns());
+            spawn(turns).join().unwrap() - before
         });
+    });
 }
 
 #[test]
 fn a_wake_up_from_outside() {
-    Child::new(this_test!())
-        .variable("GREENLOOP_WORKERS", 1)
-        .passes(|| {
-            let hog = Hog::start();
-            for _ in 0..20 {
-                let (turns, ready) = (hog.turns(), Arc::new(AtomicBool::new(false)));
-                let parks = ready.clone();
-                let parked = spawn(move || {
-                    parks.store(true, Ordering::Release);
-                    thread::park();
-                    turns()
-                });
-                while !ready.load(Ordering::Acquire) {
-                    std::thread::sleep(SLICE / 10);
-                }
-                let before = hog.turns()();
-                parked.thread().unpark();
-                let took = parked.join().unwrap() - before;
-                assert!(took <= MOST, "it took {took} turns");
+    beside_a_hog(this_test!(), |hog| {
+        assert_mostly(MOST, |_| {
+            let (turns, ready) = (hog.turns(), Arc::new(AtomicBool::new(false)));
+            let parks = ready.clone();
+            let parked = spawn(move || {
+                parks.store(true, Ordering::Release);
+                thread::park();
+                turns()
+            });
+            while !ready.load(Ordering::Acquire) {
+                std::thread::sleep(SLICE / 10);
             }
-            hog.end();
+            let before = hog.turns()();
+            parked.thread().unpark();
+            parked.join().unwrap() - before
         });
+    });
 }
 
 #[test]
 fn a_timer() {
-    Child::new(this_test!())
-        .variable("GREENLOOP_WORKERS", 1)
-        .passes(|| {
-            let hog = Hog::start();
-            let turns = hog.turns();
-            let sleeper = spawn(move || {
-                for _ in 0..20 {
-                    let before = turns();
-                    sleep(3 * SLICE);
-                    let took = turns() - before;
-                    assert!(took <= 3 + MOST, "a sleep of three turns took {took}");
-                }
+    beside_a_hog(this_test!(), |hog| {
+        let turns = hog.turns();
+        let sleeper = spawn(move || {
+            assert_mostly(3 + MOST, |_| {
+                let before = turns();
+                sleep(3 * SLICE);
+                turns() - before
             });
-            sleeper.join().unwrap();
-            hog.end();
         });
+        sleeper.join().unwrap();
+    });
 }
 
 #[test]
 fn a_dump() {
-    Child::new(this_test!())
-        .variable("GREENLOOP_WORKERS", 1)
-        .passes(|| {
-            let hog = Hog::start();
-            let turns = hog.turns();
-            for _ in 0..20 {
-                let before = turns();
-                let dump = inspect::dump_with(patient());
-                let took = turns() - before;
-                assert!(took <= MOST, "it took {took} turns");
-                assert_eq!(dump.workers()[0].activity(), Activity::Busy);
-            }
-            hog.end();
+    beside_a_hog(this_test!(), |hog| {
+        let turns = hog.turns();
+        assert_mostly(MOST, |_| {
+            let before = turns();
+            let dump = inspect::dump_with(patient());
+            assert_eq!(dump.workers()[0].activity(), Activity::Busy);
+            turns() - before
         });
+    });
 }
