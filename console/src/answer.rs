@@ -35,13 +35,9 @@ impl Answer {
         Answer::new("200 OK", content_type, body.into())
     }
 
-    pub(crate) fn json_text(body: String) -> Answer {
-        Answer::new("200 OK", "application/json", body.into())
-    }
-
     pub(crate) fn json(value: &impl Serialize) -> Answer {
         match serde_json::to_string(value) {
-            Ok(body) => Answer::json_text(body),
+            Ok(body) => Answer::new("200 OK", "application/json", body.into()),
             Err(error) => Answer::failed(&error.to_string()),
         }
     }

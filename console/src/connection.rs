@@ -3,9 +3,9 @@
 use std::io;
 use std::time::Duration;
 
-use greenloop_net::TcpStream;
 use greenloop_runtime::timeout;
 
+use crate::guests::Guest;
 use crate::request::{Head, Request};
 use crate::routes::Routes;
 
@@ -13,7 +13,8 @@ use crate::routes::Routes;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Answers until the other side closes, says something that is no question, or is too slow.
-pub(crate) fn serve(stream: &TcpStream, routes: &Routes) -> io::Result<()> {
+pub(crate) fn serve(guest: &Guest<'_>, routes: &Routes) -> io::Result<()> {
+    let stream = &*guest.stream;
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut received = Vec::new();
@@ -24,7 +25,7 @@ pub(crate) fn serve(stream: &TcpStream, routes: &Routes) -> io::Result<()> {
             Head::Bad(answer) => (answer, false),
             Head::Good(request) => {
                 let keeps = request.keeps;
-                (routes.answer(request), keeps)
+                (guest.answer(|| routes.answer(request)), keeps)
             }
         };
         answer.send(stream, keeps)?;

@@ -3,15 +3,18 @@
 use std::io;
 use std::net::ToSocketAddrs;
 
-use greenloop_net::{SocketAddr, StreamServer, TcpStream};
+use greenloop_net::{SocketAddr, StreamServer, TcpStream, lookup_host};
 
 use crate::connection;
 use crate::gate::{Gate, Token};
+use crate::guests::Guests;
 use crate::routes::Routes;
 use crate::serving::Serving;
 
-/// Connections at a time; a browser opens six.
+/// Connections that may stay; a browser opens six.
 const CONNECTIONS: usize = 64;
+/// More that are let in: they find somebody who goes, or wait while all are being answered.
+const FURTHER: usize = 8;
 
 /// Serves the page at a loopback address, on green threads, until the program ends.
 ///
@@ -102,7 +105,8 @@ impl Console {
     /// # Errors
     ///
     /// `InvalidInput` for a token that is too short, too long or has other characters, and for an
-    /// address that is not a loopback one if there is no token; else what `bind` says, and
+    /// address that is not a loopback one if there is no token, also one of several that a host
+    /// name has; else what `lookup_host` and `bind` say, and
     /// [`Builder::spawn`](greenloop_runtime::Builder::spawn).
     ///
     /// # Examples
@@ -115,22 +119,22 @@ impl Console {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn serve(self, addr: impl ToSocketAddrs) -> io::Result<Serving> {
-        let is_open = self.token.is_none();
-        if let Some(token) = &self.token {
-            token.check()?;
+        let addrs: Vec<SocketAddr> = lookup_host(addr)?.collect();
+        match &self.token {
+            Some(token) => token.check()?,
+            None => addrs.iter().try_for_each(check_loopback)?,
         }
         let routes = Routes::new(Gate::new(self.token, self.hosts));
-        let handler = move |stream: TcpStream, _: SocketAddr| connection::serve(&stream, &routes);
-        let builder = StreamServer::builder().limit(CONNECTIONS);
-        let server = builder.bind(addr, handler)?;
-        if is_open {
-            check_loopback(server.local_addr())?;
-        }
-        Serving::start(server)
+        let guests = Guests::new(CONNECTIONS);
+        let handler = move |stream: TcpStream, _: SocketAddr| {
+            connection::serve(&guests.welcome(stream), &routes)
+        };
+        let builder = StreamServer::builder().limit(CONNECTIONS + FURTHER);
+        Serving::start(builder.bind(&addrs[..], handler)?)
     }
 }
 
-fn check_loopback(addr: SocketAddr) -> io::Result<()> {
+fn check_loopback(addr: &SocketAddr) -> io::Result<()> {
     if addr.ip().to_canonical().is_loopback() {
         return Ok(());
     }

@@ -23,6 +23,9 @@
 //! `Authorization: Bearer TOKEN`. A browser gets it by `http://HOST:PORT/#token=TOKEN`, a part of
 //! the address that is never sent. There is no TLS: on a network that others read use a tunnel.
 //!
+//! 64 connections may stay. When more come, those go whose clients have been waited for longest, so
+//! that nobody is kept out by others who connect and say nothing.
+//!
 //! A question has to name the host by an address, by `localhost`, or by a
 //! [name that was allowed](Console::host), so that no foreign page can ask through a name of its
 //! own that suddenly means this machine (DNS rebinding). Answers allow no other origin to read
@@ -81,6 +84,7 @@ mod connection;
 mod console;
 mod deadlocks;
 mod gate;
+mod guests;
 mod list;
 mod metrics;
 mod query;

@@ -67,9 +67,7 @@ impl Routes {
                 Some(text) => counted(query, move || Answer::open_metrics(text())),
                 None => Err(Answer::not_found(NO_PROMETHEUS)),
             },
-            "/api/dump.json" => {
-                self.seen(query.end(), |it, ()| Answer::json_text(it.dump.to_json()))
-            }
+            "/api/dump.json" => self.seen(query.end(), |it, ()| Answer::json(&it.dump)),
             "/api/dump.txt" => self.seen(query.end(), |it, ()| Answer::text(it.dump.to_string())),
             _ => Err(Answer::not_found("there is nothing at this address")),
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process;
 
-use greenloop_runtime::inspect::{GreenThread, Worker};
+use greenloop_runtime::inspect::GreenThread;
 use serde_json::{Value, json};
 
 use crate::deadlocks;
@@ -18,7 +18,7 @@ pub(crate) fn of(snapshot: &Snapshot) -> Value {
         "states": count(dump.iter().map(|it| it.state().to_string())),
         "kinds": count(dump.iter().map(|it| it.kind().to_string())),
         "waits": count(waits.map(|it| word(it).into_owned())),
-        "workers": dump.workers().iter().map(Worker::to_value).collect::<Vec<_>>(),
+        "workers": dump.workers(),
         "deadlocks": deadlocks::count(snapshot),
         "took": snapshot.took.as_secs_f64(),
         "process": process::id(),

@@ -6,7 +6,8 @@ use crate::config;
 use crate::context;
 use crate::foreign;
 use crate::header::{self, Header, Teardown};
-use crate::inspect::{self, Wait};
+use crate::inspect::printable::Printable;
+use crate::inspect::{self, Frames, Wait};
 use crate::join::JoinHandle;
 use crate::lock::Lock;
 use crate::loop_exit::LoopExit;
@@ -294,7 +295,7 @@ fn each_living(hub: &Worker, mut visit: impl FnMut(&'static Header)) {
 fn describe(header: &Header) -> String {
     // SAFETY: `each_living` sees to it that the slot is in use, on this hub's thread.
     let label = unsafe { header.label() };
-    let name = label.name();
+    let name = Printable(label.name());
     format!("green thread '{name}' (spawned at {})", label.location)
 }
 
@@ -323,7 +324,7 @@ fn report_the_living(hub: &Worker) {
         let place = hub
             .look(header, Some(0))
             .backtrace
-            .map_or_else(String::new, |it| format!(" at\n{it}"));
+            .map_or_else(String::new, |it| format!(" at\n{}", Frames::new(it)));
         living.push(format!("{}{place}", describe(header)));
     });
     for one in living {

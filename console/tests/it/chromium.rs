@@ -1,9 +1,10 @@
 //! `Chromium`: a real browser without a screen, driven by the DevTools protocol.
 
+use std::env;
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{self, Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -13,10 +14,25 @@ use tungstenite::{Message, WebSocket};
 
 use crate::within::LONG;
 
+/// Runs a browser until its input ends, as it does with this process, however that ends: one that
+/// was left would hold its profile. Its children may write there for a moment longer.
+const KEEPER: &str = r#"
+    trap : HUP INT TERM
+    profile=$1
+    shift
+    "$@" --user-data-dir="$profile" </dev/null &
+    read -r _
+    kill -KILL $!
+    wait
+    for try in 1 2 3 4 5 6 7 8 9 10; do
+        ! rm -rf "$profile" 2>/dev/null || break
+        sleep 0.1
+    done
+"#;
+
 /// A browser with one page. It ends with this.
 pub(crate) struct Chromium {
-    process: Child,
-    profile: PathBuf,
+    keeper: Child,
     socket: WebSocket<TcpStream>,
     /// Which page is meant, once there is one.
     session: Option<Value>,
@@ -28,34 +44,14 @@ pub(crate) struct Chromium {
 impl Chromium {
     /// Starts one; none if none is installed.
     pub(crate) fn start(name: &str) -> Option<Chromium> {
-        let profile = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("chromium-{name}"));
-        let mut command = Command::new("chromium");
-        command.args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-        ]);
-        command.args([
-            "--no-first-run",
-            "--disable-extensions",
-            "--disable-background-networking",
-        ]);
-        command.args([
-            "--remote-debugging-port=0",
-            "--window-size=1160,700",
-            "about:blank",
-        ]);
-        command.arg(format!("--user-data-dir={}", profile.display()));
-        let mut process = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .ok()?;
-        let socket = connect(&mut process);
+        let path = env::var_os("PATH").unwrap_or_default();
+        if !env::split_paths(&path).any(|it| it.join("chromium").exists()) {
+            return None;
+        }
+        let mut keeper = keeper(name).spawn().unwrap();
+        let socket = connect(&mut keeper);
         let mut browser = Chromium {
-            process,
-            profile,
+            keeper,
             socket,
             session: None,
             pointer: Value::Null,
@@ -164,9 +160,34 @@ impl Chromium {
     }
 }
 
+/// What keeps a browser whose profile is called so.
+fn keeper(name: &str) -> Command {
+    // Another run may be under way.
+    let profile = format!("chromium-{name}-{}", process::id());
+    let profile = Path::new(env!("CARGO_TARGET_TMPDIR")).join(profile);
+    let mut command = Command::new("sh");
+    command.args(["-c", KEEPER, "sh"]).arg(profile);
+    command.args([
+        "chromium",
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--disable-extensions",
+        "--disable-background-networking",
+        "--remote-debugging-port=0",
+        "--window-size=1160,700",
+        "about:blank",
+    ]);
+    command.stdin(Stdio::piped()).stdout(Stdio::null());
+    command.stderr(Stdio::piped());
+    command
+}
+
 /// Finds out where a browser that has just started listens.
-fn connect(process: &mut Child) -> WebSocket<TcpStream> {
-    let lines = BufReader::new(process.stderr.take().unwrap()).lines();
+fn connect(keeper: &mut Child) -> WebSocket<TcpStream> {
+    let lines = BufReader::new(keeper.stderr.take().unwrap()).lines();
     let mut said = lines.map_while(Result::ok);
     let mark = "DevTools listening on ";
     let line = said
@@ -183,9 +204,7 @@ fn connect(process: &mut Child) -> WebSocket<TcpStream> {
 
 impl Drop for Chromium {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        // Its children may still write there; a rest is left to the next start.
-        let _ = std::fs::remove_dir_all(&self.profile);
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
     }
 }

@@ -18,6 +18,16 @@ fn other_machines_need_a_token() {
         assert!(error.to_string().contains("a token is needed"), "{error}");
         inspect::console().token(TOKEN).serve(addr).unwrap();
     }
+    // It is not tried: whether it would be free is another question.
+    let busy = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let addr = busy.local_addr().unwrap();
+    let error = inspect::serve(addr).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    let loopback = (std::net::Ipv4Addr::LOCALHOST, 0).into();
+    for addrs in [[loopback, addr], [addr, loopback]] {
+        let error = inspect::serve(&addrs[..]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    }
     inspect::serve("[::1]:0").unwrap();
     inspect::serve("[::ffff:127.0.0.1]:0").unwrap();
 }

@@ -1,6 +1,9 @@
 //! What is no question is refused, and harms nobody else.
 
 use std::io::{Read, Write};
+use std::time::{Duration, Instant};
+
+use greenloop::inspect;
 
 use crate::client::{Client, Reply};
 
@@ -110,4 +113,28 @@ fn one_who_says_nothing_holds_up_nobody() {
     let silent: Vec<_> = (0..10).map(|_| client.connect()).collect();
     assert_eq!(client.ask("/api/summary").status, 200);
     drop(silent);
+}
+
+#[test]
+fn so_many_who_say_nothing_that_no_more_may_stay_hold_up_nobody() {
+    let question = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let consoles = [
+        inspect::console(),
+        inspect::console().token("0123456789abcdef"),
+    ];
+    for console in consoles {
+        let client = Client::of(&console.serve("127.0.0.1:0").unwrap());
+        let mut silent: Vec<_> = (0..100).map(|_| client.connect()).collect();
+        let start = Instant::now();
+        assert_eq!(client.ask("/").status, 200);
+        // As long as they may be idle they would be waited for.
+        assert!(start.elapsed() < Duration::from_secs(20));
+        let left = silent[0].read(&mut [0]).unwrap_or(0);
+        assert_eq!(left, 0, "whoever came first has gone");
+        let mut text = String::new();
+        let last = silent.last_mut().unwrap();
+        last.write_all(question.as_bytes()).unwrap();
+        last.read_to_string(&mut text).unwrap();
+        assert_eq!(Reply::parse(&text).status, 200, "whoever came last is here");
+    }
 }

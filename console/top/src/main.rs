@@ -21,6 +21,7 @@ use std::process::ExitCode;
 
 use ask::Source;
 use clap::Parser;
+use once::printable;
 use view::View;
 
 /// Shows what the green threads of a running program do.
@@ -59,7 +60,8 @@ fn main() -> ExitCode {
         // Whoever reads the pipe has had enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("greenloop-top: {error}");
+            // A part of it may be what the other side has said.
+            eprintln!("greenloop-top: {}", printable(&error.to_string()));
             ExitCode::FAILURE
         }
     }

@@ -34,7 +34,7 @@ pub(crate) fn title(it: &Summary) -> String {
 pub(crate) fn counts(of: &BTreeMap<String, usize>) -> String {
     let words: Vec<String> = of
         .iter()
-        .map(|(word, count)| format!("{count} {word}"))
+        .map(|(word, count)| format!("{count} {}", printable(word)))
         .collect();
     words.join(", ")
 }
@@ -75,7 +75,7 @@ pub(crate) fn deadlock_lines(seen: &Seen) -> Vec<String> {
         lines.extend(it.members.iter().map(|it| {
             let name = it.name.as_deref().map(printable);
             let name = name.map(|it| format!(" '{it}'")).unwrap_or_default();
-            let (id, place, wait) = (it.id, &it.place, printable(&it.wait));
+            let (id, place, wait) = (it.id, printable(&it.place), printable(&it.wait));
             format!("  green thread {id}{name} (spawned at {place}): {wait}")
         }));
         lines
@@ -93,7 +93,8 @@ fn worker_line(it: &Worker) -> String {
         .queued
         .map(|count| format!(", {count} queued"))
         .unwrap_or_default();
-    let (index, activity, live, unstarted) = (it.index, &it.activity, it.live, it.unstarted);
+    let (index, live, unstarted) = (it.index, it.live, it.unstarted);
+    let activity = printable(&it.activity);
     format!("{what} {index}: {activity}{runs}, {live} live{queued}, {unstarted} unstarted")
 }
 
@@ -106,19 +107,17 @@ pub(crate) fn cells(it: &Row) -> [String; 7] {
     [
         it.id.to_string(),
         printable(it.name.as_deref().unwrap_or("-")),
-        it.wait
-            .as_deref()
-            .map_or_else(|| it.state.clone(), printable),
+        printable(it.wait.as_ref().unwrap_or(&it.state)),
         since.unwrap_or_default(),
         it.home
             .map(|home| format!("worker {home}"))
             .unwrap_or_default(),
         stack.unwrap_or_default(),
-        it.place.clone(),
+        printable(&it.place),
     ]
 }
 
-/// Control characters in a name would be commands to the terminal.
+/// Control characters in what the other side says would be commands to the terminal.
 pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|it| if it.is_control() { '\u{fffd}' } else { it })

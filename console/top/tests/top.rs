@@ -1,5 +1,7 @@
 //! `greenloop-top --once` against a program, and what it refuses.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -112,7 +114,7 @@ fn an_address_that_is_no_good_is_told() {
         &["127.0.0.1:1", "--once", "--sort", "age"],
         "`age` is no column to sort by",
     );
-    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+    let closed = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap();
@@ -122,4 +124,62 @@ fn an_address_that_is_no_good_is_told() {
         &[&serving.local_addr().to_string()],
         "is no terminal; use --once",
     );
+}
+
+/// Answers each question by the next of `bodies`, after a head that begins with its status.
+fn foreign_page(bodies: Vec<(&'static str, String)>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for (status, body) in bodies {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                head.push(byte[0]);
+            }
+            let length = body.len();
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n");
+            write!(stream, "{head}Connection: close\r\n\r\n{body}").unwrap();
+        }
+    });
+    address
+}
+
+/// All but the ends of lines, which are ours.
+fn has_commands(text: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(text);
+    text.chars().any(|it| it.is_control() && it != '\n')
+}
+
+#[test]
+fn what_a_page_says_is_no_command_to_the_terminal() {
+    let trouble = "no\u{1b}[2J luck\r\ngreenloop-top: all is well".to_owned();
+    let address = foreign_page(vec![("500 Internal Server Error", trouble)]);
+    let output = top(&[&address, "--once"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("500") && said.contains("luck"), "{said}");
+    assert!(!has_commands(&output.stderr), "{said:?}");
+    assert_eq!(said.lines().count(), 1, "{said:?}");
+
+    const EVIL: &str = r"evil\u001b[2J\nline";
+    let worker = format!(r#"{{"index":0,"hub":false,"activity":"{EVIL}","live":1,"unstarted":0}}"#);
+    let row = format!(r#"{{"id":1,"name":"{EVIL}","state":"{EVIL}","place":"{EVIL}"}}"#);
+    let member = format!(r#"{{"id":1,"name":"{EVIL}","place":"{EVIL}","wait":"{EVIL}"}}"#);
+    let bodies = [
+        format!(
+            r#"{{"green_threads":1,"states":{{"{EVIL}":1}},"waits":{{"{EVIL}":1}},
+                "workers":[{worker}],"process":1,"deadlocks":{{"present":1}}}}"#
+        ),
+        format!(r#"{{"deadlocks":[{{"present":true,"count":1,"members":[{member}]}}]}}"#),
+        format!(r#"{{"matching":1,"rows":[{row}]}}"#),
+        r#"{"workers":[]}"#.to_owned(),
+    ];
+    let address = foreign_page(bodies.map(|it| ("200 OK", it)).into());
+    let output = top(&[&address, "--once"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(text.lines().count(), 6, "{text:?}");
+    assert_eq!(text.matches("evil").count(), 9, "{text:?}");
+    assert!(!has_commands(&output.stdout), "{text:?}");
 }

@@ -1,5 +1,6 @@
 //! `Descriptor`: what a green thread reads from or writes to, as the system describes it.
 
+use super::printable::Printable;
 use socket2::{Domain, SockAddr, Type};
 use std::fmt;
 use std::fs;
@@ -83,16 +84,16 @@ impl Descriptor {
         match &self.what {
             What::Unknown => return write!(f, "descriptor {}", self.fd),
             What::Process(process) => write!(f, "{process}")?,
-            What::Other(name) => f.write_str(name)?,
+            What::Other(name) => write!(f, "{}", Printable(name))?,
             What::Socket(Socket {
                 protocol,
                 local,
                 peer,
                 ..
             }) => {
-                write!(f, "{protocol} {local}")?;
+                write!(f, "{protocol} {}", Printable(local))?;
                 if let Some(peer) = peer {
-                    write!(f, " {arrow} {peer}")?;
+                    write!(f, " {arrow} {}", Printable(peer))?;
                 }
             }
         }

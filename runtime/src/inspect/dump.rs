@@ -14,7 +14,8 @@ use std::time::Duration;
 /// Every green thread of the process, every job of the blocking pool, and every worker.
 ///
 /// `Display` writes it as text: the workers, then the green threads as a tree, each below the one
-/// that spawned it; `{:#}` with the [whole](super::Frames) backtraces.
+/// that spawned it; `{:#}` with the [whole](super::Frames) backtraces. Control characters in names
+/// are escaped there, so that none makes up a line.
 #[derive(Debug)]
 pub struct Dump {
     pub(super) green_threads: Vec<GreenThread>,

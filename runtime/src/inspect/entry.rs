@@ -1,6 +1,7 @@
 //! `GreenThread`: what a dump says of one green thread.
 
 use super::frames::Frames;
+use super::printable::Printable;
 use super::wait::Wait;
 use crate::header::{self, Header};
 use std::fmt;
@@ -141,7 +142,7 @@ impl GreenThread {
 
 /// After what says whose it is.
 pub(super) fn write_name(f: &mut fmt::Formatter<'_>, name: Option<&str>) -> fmt::Result {
-    name.map_or(Ok(()), |name| write!(f, " '{name}'"))
+    name.map_or(Ok(()), |name| write!(f, " '{}'", Printable(name)))
 }
 
 impl fmt::Display for Kind {

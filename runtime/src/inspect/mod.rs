@@ -7,8 +7,8 @@
 //!
 //! Green threads that wait for each other's locks or ends are always looked for: the log and
 //! [`on_deadlock`] name all of them, and [`deadlocks`] keeps the last ones. [`monitor`] says who
-//! holds a worker for too long, and where;
-//! [`assert_yields`] does so in a test. [`metrics`] counts what workers have done.
+//! holds a worker for too long, and where; [`assert_yields`] does so in a test. [`metrics`] counts
+//! what workers have done.
 //!
 //! Nothing is stopped for a dump, and nothing is kept for it while none is taken. So it shows each
 //! green thread as it was at some moment while the dump was taken: who was there all the time is
@@ -47,6 +47,7 @@ mod monitor;
 pub(crate) mod observer;
 mod panic;
 mod place;
+pub(crate) mod printable;
 #[cfg(feature = "metrics")]
 mod prometheus;
 mod questions;
