@@ -45,7 +45,7 @@ pub struct WorkerMetrics {
     pub is_hub: bool,
     /// Switches to green threads.
     pub switches: u64,
-    /// Green threads that have started here.
+    /// Spawned green threads that have started here; `unstarted` ones have yet to.
     pub started: u64,
     /// How often it has found unstarted ones at another worker.
     pub steals: u64,
