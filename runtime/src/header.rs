@@ -298,7 +298,7 @@ impl Header {
             .expect("a slot in use has a thread")
     }
 
-    /// The number in its id, which no other thread ever has.
+    /// The number in its id, which no other thread ever has; 0 of a slot that is not in use.
     ///
     /// # Safety
     ///

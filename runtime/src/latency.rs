@@ -2,7 +2,7 @@
 //!
 //! Now and then a worker notes how many are in its queue, and what time it is when it has run so
 //! many: whoever had become ready at the first moment would run at the second. No green thread is
-//! stamped for that, and between two samples it costs a comparison in eight switches.
+//! stamped for that, and between two samples it costs a comparison at each look at the world.
 
 use crate::clock;
 use std::cell::Cell;

@@ -127,8 +127,8 @@ pub(crate) fn park_uncancellable(deadline: u64, wait: Wait) {
     }
 }
 
-/// The waker of the caller, who has been told by nobody yet: a wake-up for a wait that has ended is
-/// forgotten, as it would end the next one before anybody else has run.
+/// The waker of the caller, who has told nobody yet that it waits. A wake-up that is left from an
+/// earlier wait is forgotten: it would end this one before anybody else has run.
 #[inline]
 pub(crate) fn fresh_unparker() -> Unparker {
     let header = context::waiter();

@@ -88,7 +88,6 @@ pub fn lchown<P: AsRef<Path>>(dir: P, uid: Option<u32>, gid: Option<u32>) -> io:
 /// fs::unix::fchown(&file, None, None)?; // as it was
 /// # std::io::Result::Ok(())
 /// ```
-#[track_caller]
 pub fn fchown<F: AsFd>(fd: F, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
     fs::fchown(fd, uid, gid)
 }

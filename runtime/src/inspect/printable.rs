@@ -3,12 +3,14 @@
 use std::fmt::{self, Write};
 
 /// Escapes what a terminal or a log would obey: control characters, which may begin a line that
-/// looks like ours, and what changes the direction of writing. All else stays as it is.
+/// looks like ours, and what changes the direction of writing. All else stays as it is. A precision
+/// says how many characters of it there are at most. Allocates nothing.
 pub(crate) struct Printable<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|it| match is_obeyed(it) {
+        let mut shown = self.0.chars().take(f.precision().unwrap_or(usize::MAX));
+        shown.try_for_each(|it| match is_obeyed(it) {
             true => write!(f, "{}", it.escape_default()),
             false => f.write_char(it),
         })
@@ -42,5 +44,6 @@ mod tests {
         for (text, printed) in told {
             assert_eq!(Printable(text).to_string(), printed);
         }
+        assert_eq!(format!("{:.2}", Printable("a\nb")), "a\\n");
     }
 }

@@ -3,19 +3,14 @@
 
 use crate::clock;
 use crate::source;
-use std::fs::File;
-use std::io::{ErrorKind, Write};
-use std::mem::ManuallyDrop;
-use std::os::fd::FromRawFd;
+use std::io::{self, ErrorKind};
 
 /// Writes `text`, and calls `wrote` after each piece of it. Blocks the OS thread for as long as
 /// nobody reads.
 pub(super) fn print(text: &str, wrote: impl Fn()) {
-    // SAFETY: the process's own descriptor, which is only borrowed: it is never closed here.
-    let stderr = ManuallyDrop::new(unsafe { File::from_raw_fd(libc::STDERR_FILENO) });
     let mut rest = text.as_bytes();
     while !rest.is_empty() {
-        match (&*stderr).write(piece(rest)) {
+        match write(piece(rest)) {
             Ok(count @ 1..) => {
                 rest = &rest[count..];
                 wrote();
@@ -33,6 +28,12 @@ fn piece(text: &[u8]) -> &[u8] {
     let most = &text[..text.len().min(libc::PIPE_BUF)];
     let end = most.iter().rposition(|byte| *byte == b'\n');
     end.map_or(most, |end| &most[..=end])
+}
+
+fn write(piece: &[u8]) -> io::Result<usize> {
+    // SAFETY: the piece is valid for its length, and only read; a closed descriptor is an error.
+    let count = unsafe { libc::write(libc::STDERR_FILENO, piece.as_ptr().cast(), piece.len()) };
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
 }
 
 fn wait_for_room() -> bool {

@@ -7,6 +7,7 @@
 
 use super::{Label, slab};
 use crate::abort::Line;
+use crate::inspect::printable::Printable;
 use std::fmt::Write;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -63,7 +64,7 @@ fn report(address: usize) {
 }
 
 fn overflowed(label: &Label, bytes: usize) -> ! {
-    let name = label.name();
+    let name = Printable(label.name());
     let (file, number) = (label.location.file(), label.location.line());
     let mut line = Line::new();
     // The parts that could be long are cut, so that the line keeps its end.
