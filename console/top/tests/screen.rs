@@ -266,6 +266,43 @@ fn who_ends_it_by_a_signal_gets_the_terminal_back() {
     assert!(status.success(), "{status}");
 }
 
+#[test]
+fn keys_that_come_with_another_size_are_heard() {
+    let serving = inspect::serve("127.0.0.1:0").unwrap();
+    let top = Top::start(serving.local_addr(), &[]);
+    top.shows("worker 0: ");
+    for round in 0..50 {
+        top.resize(24 + round % 20, 120);
+        top.press(&format!("/round {round}"));
+        top.shows(&format!("filter: round {round}_"));
+        top.press("\x1b");
+        top.shows("  []");
+    }
+    top.press("q");
+    let (status, _) = top.ends();
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+fn it_ends_with_its_terminal() {
+    let serving = inspect::serve("127.0.0.1:0").unwrap();
+    let (mut pty, pts) = open().unwrap();
+    let command = Command::new(env!("CARGO_BIN_EXE_greenloop-top"));
+    let command = command.arg(serving.local_addr().to_string());
+    let mut child = command.env_remove("GREENLOOP_TOKEN").spawn(pts).unwrap();
+    pty.read_exact(&mut [0; 100]).unwrap();
+    drop(pty);
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if start.elapsed() > LONG {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("it does not end");
+        }
+        sleep(Duration::from_millis(5));
+    }
+}
+
 /// Passes questions on until it is `stuck`, and then keeps them.
 fn before(address: SocketAddr, stuck: &Arc<AtomicBool>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
