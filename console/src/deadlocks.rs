@@ -86,11 +86,14 @@ fn member(it: &Member) -> Value {
     })
 }
 
-/// For the same thing; who holds it is not always known.
+/// For the same thing; who holds it is not always known, and of a scope others may be left.
 fn is_same(left: &Wait, right: &Wait) -> bool {
     let thing = |it: &Wait| match it {
         Wait::On { thing, address, .. } => Some((*thing, *address)),
         _ => None,
     };
-    left == right || thing(left).is_some() && thing(left) == thing(right)
+    match (left, right) {
+        (Wait::Scope { .. }, Wait::Scope { .. }) => true,
+        _ => left == right || thing(left).is_some() && thing(left) == thing(right),
+    }
 }

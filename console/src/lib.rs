@@ -44,11 +44,12 @@
 //!   of them.
 //! * `/api/thread?id=ID`, and perhaps `&backtrace=1`, or `=full` with what the runtime itself does
 //!   there: `row`; `ancestors`, those that spawned it, nearest first; `joiners`, ids of
-//!   those that wait for its end; `backtrace`, as text; `note`, why there is none.
+//!   those that wait for its end, or for that of its scope; `backtrace`, as text; `note`, why there is
+//!   none.
 //! * `/api/waits`, perhaps with `limit`: `total`, how many things are waited for; `things`, first
 //!   those of a deadlock, then those with most waiters: `for`, `text`, `target` (the green thread
-//!   that is joined), `waiters` (how many), `first` (twenty of them, each with `id`, `name` and
-//!   `deadlocked`), `deadlocked`.
+//!   that is joined; of a scope, each that is in a deadlock), `waiters` (how many), `first` (twenty
+//!   of them, each with `id`, `name` and `deadlocked`), `deadlocked`.
 //! * `/api/deadlocks`, perhaps with `limit`: `reported`, how many since the program began;
 //!   `deadlocks`, of the last hundred those that last, then the newest: `number`, `ago`, `present`
 //!   (does it last?), `count`, and `members` (200 of them): `id`, `name`, `place`, `wait`, `for`,

@@ -62,7 +62,7 @@ pub(crate) fn word(wait: &Wait) -> Cow<'static, str> {
         Wait::Write(_) => "write".into(),
         Wait::Join(_) => "join".into(),
         Wait::Job(_) => "job".into(),
-        Wait::Scope => "scope".into(),
+        Wait::Scope { .. } => "scope".into(),
         Wait::Any => "any".into(),
         Wait::On { thing, .. } => format!("{thing:?}").into(),
         _ => "other".into(),

@@ -35,18 +35,20 @@ struct Waiters<'a> {
 pub(crate) fn of(snapshot: &Snapshot, limit: Option<usize>) -> Value {
     let mut groups: HashMap<Target, Waiters<'_>> = HashMap::new();
     for it in &snapshot.dump {
-        let Some((wait, target)) = it.wait().and_then(|wait| Some((wait, target(wait)?))) else {
+        let Some(wait) = it.wait() else {
             continue;
         };
-        let none = Waiters {
-            wait,
-            target,
-            count: 0,
-            first: Vec::new(),
-            is_deadlocked: false,
-        };
         let is_deadlocked = snapshot.deadlocked.contains(&it.id());
-        groups.entry(target).or_insert(none).push(it, is_deadlocked);
+        for target in targets(wait, snapshot) {
+            let none = Waiters {
+                wait,
+                target,
+                count: 0,
+                first: Vec::new(),
+                is_deadlocked: false,
+            };
+            groups.entry(target).or_insert(none).push(it, is_deadlocked);
+        }
     }
     let total = groups.len();
     let mut groups: Vec<Waiters<'_>> = groups.into_values().collect();
@@ -58,16 +60,25 @@ pub(crate) fn of(snapshot: &Snapshot, limit: Option<usize>) -> Value {
 
 /// The ids of those that wait for the end of the one with this id; the first ones.
 pub(crate) fn joiners(snapshot: &Snapshot, id: u64) -> Vec<u64> {
-    let joins = |it: &&GreenThread| it.wait().and_then(target) == Some(Target::GreenThread(id));
+    let joins = |it: &&GreenThread| match it.wait() {
+        Some(Wait::Join(other) | Wait::Job(other)) => *other == id,
+        Some(Wait::Scope { left }) => left.contains(&id),
+        _ => false,
+    };
     let joiners = snapshot.dump.iter().filter(joins);
     joiners.map(GreenThread::id).take(NAMED).collect()
 }
 
-fn target(wait: &Wait) -> Option<Target> {
-    match *wait {
-        Wait::Join(id) | Wait::Job(id) => Some(Target::GreenThread(id)),
-        Wait::On { thing, address, .. } => Some(Target::Thing(thing, address)),
-        _ => None,
+/// Of those of a scope only who is part of a deadlock: all of them would drown the rest.
+fn targets(wait: &Wait, snapshot: &Snapshot) -> Vec<Target> {
+    match wait {
+        Wait::Join(id) | Wait::Job(id) => vec![Target::GreenThread(*id)],
+        Wait::Scope { left } => {
+            let deadlocked = left.iter().filter(|id| snapshot.deadlocked.contains(id));
+            deadlocked.map(|id| Target::GreenThread(*id)).collect()
+        }
+        Wait::On { thing, address, .. } => vec![Target::Thing(*thing, *address)],
+        _ => Vec::new(),
     }
 }
 

@@ -220,7 +220,7 @@ pub(crate) fn list(hub: &Worker) -> String {
     let mut report = String::new();
     each_living(hub, |header| {
         let what = match header.wait().0.reason() {
-            Reason::Scope => "waits for the end of its scope".to_owned(),
+            Reason::Scope(_) => "waits for the end of its scope".to_owned(),
             Reason::Join(id) => format!("waits for the end of {}", describe_living(hub, id)),
             Reason::On(thing, address) if owner(header) != 0 => {
                 let owner = describe_living(hub, owner(header));

@@ -18,7 +18,7 @@ use crate::{clock, futex, remote};
 use std::ptr::NonNull;
 
 /// Wakes one thread, green or not. Two words, freely copied; one that comes too late does nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Unparker {
     header: NonNull<Header>,
     generation: u32,

@@ -41,7 +41,8 @@ pub(crate) enum Reason {
     Write(i32),
     /// The end of the green thread, or job, with this id.
     Join(u64),
-    Scope,
+    /// The end of all green threads of the scope that lies at an address.
+    Scope(usize),
     /// One of several things.
     Any,
     /// Something that lies at an address.
@@ -116,10 +117,13 @@ impl Thing {
         Thing::Signal,
     ];
 
-    /// Is it a lock that one thread holds? Then its address is that of its owner.
+    /// Is it a lock that one thread holds, or done by one? Then its address is that of its owner.
     pub(crate) fn has_owner(self) -> bool {
-        use Thing::{Mutex, ReentrantMutex, RwLockRead, RwLockWrite};
-        matches!(self, Mutex | ReentrantMutex | RwLockRead | RwLockWrite)
+        use Thing::{Mutex, Once, ReentrantMutex, RwLockRead, RwLockWrite};
+        matches!(
+            self,
+            Mutex | Once | ReentrantMutex | RwLockRead | RwLockWrite
+        )
     }
 
     /// As it begins a sentence that ends with an address.
@@ -156,7 +160,6 @@ impl fmt::Display for Thing {
 
 impl Wait {
     pub(crate) const UNPARK: Wait = Wait::pack(UNPARK, 0);
-    pub(crate) const SCOPE: Wait = Wait::pack(SCOPE, 0);
     pub(crate) const ANY: Wait = Wait::pack(ANY, 0);
 
     const fn pack(kind: u64, payload: u64) -> Wait {
@@ -184,11 +187,14 @@ impl Wait {
         Wait::pack(JOB, id.get())
     }
 
+    /// The end of all of the scope that lies at this place.
+    pub(crate) fn scope<T>(place: &T) -> Wait {
+        Wait::pack(SCOPE, exposed_address(place))
+    }
+
     /// Something that lies at this place.
     pub(crate) fn on<T: ?Sized>(thing: Thing, place: &T) -> Wait {
-        // Exposed: a lock is asked for its owner by this address.
-        let address = std::ptr::from_ref(place).cast::<()>().expose_provenance();
-        Wait::pack(THINGS + thing as u64, address as u64)
+        Wait::pack(THINGS + thing as u64, exposed_address(place))
     }
 
     /// The same wait, with a deadline.
@@ -206,8 +212,8 @@ impl Wait {
         self.kind() == JOB
     }
 
-    /// Where the [`Owner`](crate::owner::Owner) lies of the lock that is waited for, if it is one
-    /// that has an owner.
+    /// Where the [`Owner`](crate::owner::Owner) lies of what is waited for, if it is something that has
+    /// an owner.
     pub(crate) fn owner_address(self) -> Option<usize> {
         match self.reason() {
             Reason::On(thing, address) if thing.has_owner() => Some(address),
@@ -234,7 +240,7 @@ impl Wait {
             READ => Reason::Read((payload as u32).cast_signed()),
             WRITE => Reason::Write((payload as u32).cast_signed()),
             JOIN | JOB => Reason::Join(payload),
-            SCOPE => Reason::Scope,
+            SCOPE => Reason::Scope(payload as usize),
             ANY => Reason::Any,
             kind => {
                 let thing = kind
@@ -245,6 +251,11 @@ impl Wait {
             }
         }
     }
+}
+
+/// Exposed: a lock is asked for its owner by its address, a scope for its green threads.
+fn exposed_address<T: ?Sized>(place: &T) -> u64 {
+    std::ptr::from_ref(place).cast::<()>().expose_provenance() as u64
 }
 
 #[cfg(test)]
@@ -258,14 +269,14 @@ mod tests {
             let reason = Wait::on(thing, &thing).reason();
             assert_eq!(reason, Reason::On(thing, address));
         }
-        let bounded = Wait::SCOPE.bounded();
-        assert_eq!(
-            (bounded.reason(), bounded.is_bounded()),
-            (Reason::Scope, true)
-        );
-        assert!(!Wait::SCOPE.is_bounded() && Wait::SCOPE.owner_address().is_none());
+        let place = 0_u64;
+        let scope = Wait::scope(&place);
+        let reason = Reason::Scope(std::ptr::from_ref(&place).addr());
+        let bounded = scope.bounded();
+        assert_eq!((bounded.reason(), bounded.is_bounded()), (reason, true));
+        assert_eq!(scope.reason(), reason);
+        assert!(!scope.is_bounded() && scope.owner_address().is_none());
         assert_eq!(Wait::default().reason(), Reason::Unpark);
-        assert_eq!(Wait::SCOPE.reason(), Reason::Scope);
         assert_eq!(Wait::ANY.reason(), Reason::Any);
         assert_eq!(Wait::read(7).reason(), Reason::Read(7));
         assert_eq!(Wait::write(i32::MAX).reason(), Reason::Write(i32::MAX));

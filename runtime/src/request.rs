@@ -11,7 +11,9 @@ use crate::header::{Header, Parked};
 use crate::lock::Lock;
 use crate::owner::Owner;
 use crate::park::Unparker;
+use crate::reason::Reason;
 use crate::remote::Remote;
+use crate::scope::ScopeData;
 use crate::word::{PARKED, RUNNING};
 use crate::worker::Worker;
 use std::sync::Arc;
@@ -41,13 +43,15 @@ pub(crate) struct Answer {
 }
 
 /// For whom somebody waits, if it is parked.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Waits {
     /// Who it is.
     pub(crate) id: u64,
     pub(crate) parked: Parked,
     /// The number of the owner of the lock that it waits for, or 0.
     pub(crate) owner: u64,
+    /// Those for whose end it waits, if that is its scope's.
+    pub(crate) children: Vec<Unparker>,
 }
 
 /// What is asked of each one.
@@ -215,9 +219,15 @@ pub(crate) unsafe fn waits(header: &Header) -> Option<Waits> {
         .wait
         .owner_address()
         .map(|it| unsafe { Owner::at(it) });
+    let children = match parked.wait.reason() {
+        // SAFETY: as above; the frame that waits for the end of the scope holds its data.
+        Reason::Scope(address) => unsafe { ScopeData::living_at(address) },
+        _ => Vec::new(),
+    };
     Some(Waits {
         id,
         parked,
         owner: owner.unwrap_or(0),
+        children,
     })
 }

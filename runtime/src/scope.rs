@@ -10,6 +10,7 @@ use crate::lock::Lock;
 use crate::park::{self, Unparker};
 use crate::reason::Wait;
 use crate::spawn::Builder;
+use crate::suspicion;
 use crate::thread::Thread;
 use crate::waitable::{Linkable, PlaceRef};
 use crate::worker::Worker;
@@ -18,6 +19,7 @@ use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::Result;
@@ -104,7 +106,7 @@ pub struct Scope<'scope, 'env: 'scope> {
     env: PhantomData<&'env mut &'env ()>,
 }
 
-struct ScopeData {
+pub(crate) struct ScopeData {
     /// Children whose results may still be dropped.
     running: AtomicUsize,
     /// A child panicked, and nobody took the payload.
@@ -144,7 +146,10 @@ impl ScopeData {
             } else {
                 interrupt::next_timeout()
             };
-            park::park_uncancellable(deadline, Wait::SCOPE);
+            if deadline == NEVER {
+                suspicion::raise_uncounted();
+            }
+            park::park_uncancellable(deadline, Wait::scope(self));
         }
     }
 
@@ -166,6 +171,20 @@ impl ScopeData {
             children.those.retain(|child| child.is_alive());
         }
         children.those.push(child);
+    }
+
+    /// Those of the scope that lies at `address` that have not ended, but for those of whom the scope
+    /// has killed all.
+    ///
+    /// # Safety
+    ///
+    /// A `Wait::scope` was made of it, it is still there, and `address` is its place.
+    pub(crate) unsafe fn living_at(address: usize) -> Vec<Unparker> {
+        let scope = ptr::with_exposed_provenance::<ScopeData>(address);
+        // SAFETY: the caller's word; `Wait::scope` has exposed the address.
+        let children = unsafe { &*scope }.children.lock();
+        let living = children.those.iter().filter(|child| child.is_alive());
+        living.copied().collect()
     }
 
     fn end(&self, unhandled: Unhandled) {

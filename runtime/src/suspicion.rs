@@ -1,10 +1,11 @@
 //! `suspicion`: that green threads wait for each other, and the OS thread that looks into it.
 //!
-//! Whoever waits for a lock without a deadline raises it, a load most often, and who joins one that
-//! may itself be waiting. The OS thread, started
-//! by the first one, sleeps while it is not raised. Some time after it was, it takes it back, waits
-//! until whoever raised it is parked, and searches. Who raises it and then loses its CPU before it
-//! parks is found by one more search, when nobody has raised it since.
+//! Whoever waits for a lock without a deadline raises it, a load most often, and for the end of a
+//! scope, and who joins one that may itself be waiting. The OS thread, started by the first one,
+//! sleeps while it is not raised. Some time after it was, it takes it back, waits until whoever raised
+//! it is parked, and searches. Who raises it and then loses its CPU before it parks is found by one
+//! more search, when nobody has raised it since. While a cycle stands that may hide another one, it
+//! searches now and then.
 
 use crate::abort;
 use crate::clock::{self, NEVER};
@@ -29,6 +30,8 @@ static STARTED: AtomicBool = AtomicBool::new(false);
 const PAUSE: u64 = 40_000_000;
 /// To the search that is the last one, if nobody raises it again.
 const LAST: u64 = 400_000_000;
+/// To the next one while a cycle may hide another one.
+const HIDDEN: u64 = 1_000_000_000;
 /// A search may take one part in so many of the time.
 const SHARE: u64 = 100;
 
@@ -56,18 +59,22 @@ fn raise_if_waiting(target: &Header, word: Snapshot) {
     // One that runs may go on with its last wait, having been woken for nothing.
     let waits = matches!(word.state(), PARKED | RUNNING) && is_for_another(target.wait().0);
     let may_wait_soon = word.state() == RUNNING && word.home() != context::home();
-    if (waits || may_wait_soon)
-        && STATE.load(Ordering::Relaxed) == CALM
-        && context::green().is_some()
-    {
-        wake();
+    if waits || may_wait_soon {
+        raise_uncounted();
     }
 }
 
 /// Does it end by what another thread does, and by nothing else?
 pub(crate) fn is_for_another(wait: Wait) -> bool {
-    let other = wait.owner_address().is_some() || matches!(wait.reason(), Reason::Join(_));
-    other && !wait.is_bounded()
+    let is_end = matches!(wait.reason(), Reason::Join(_) | Reason::Scope(_));
+    (is_end || wait.owner_address().is_some()) && !wait.is_bounded()
+}
+
+/// Raises it for one who is about to wait for an end. An OS thread is in no cycle that would be found.
+pub(crate) fn raise_uncounted() {
+    if STATE.load(Ordering::Relaxed) == CALM && context::green().is_some() {
+        wake();
+    }
 }
 
 #[cold]
@@ -90,8 +97,9 @@ fn watch() {
     let _abort = abort::OnUnwind("the search for deadlocks");
     let mut search = Search::default();
     let mut pause = PAUSE;
+    let mut next = NEVER;
     loop {
-        wait_until_raised(NEVER);
+        wait_until_raised(next);
         loop {
             STATE.store(CALM, Ordering::Relaxed);
             sleep(pause);
@@ -105,6 +113,11 @@ fn watch() {
         if !looked.complete {
             STATE.store(RAISED, Ordering::Relaxed);
         }
+        next = if looked.hides {
+            clock::now() + HIDDEN.max(pause)
+        } else {
+            NEVER
+        };
     }
 }
 

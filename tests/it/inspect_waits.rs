@@ -66,7 +66,11 @@ fn waits_for_time_and_ends() -> Vec<Waiting> {
             |it| matches!(it, Wait::Sleep(left) if *left <= HOUR && *left > HOUR / 2),
         ),
         waiting("join", join, |it| matches!(it, Wait::Join(_))),
-        waiting("scope", scope, |it| *it == Wait::Scope),
+        waiting(
+            "scope",
+            scope,
+            |it| matches!(it, Wait::Scope { left } if left.len() == 1),
+        ),
         waiting("any", any, |it| *it == Wait::Any),
         waiting("future", future, on!(Future)),
     ]

@@ -7,9 +7,11 @@ use greenloop::net::TcpListener;
 use greenloop::sync::{Event, Mutex, mpsc};
 use greenloop::{Builder, JoinHandle, inspect};
 
+use crate::child::{Child, this_test};
 use crate::chromium::Chromium;
 use crate::client::Client;
 use crate::deadlocks::{deadlock_of, two_locks};
+use crate::within::LONG;
 
 const TOKEN: &str = "0123456789abcdef";
 
@@ -196,42 +198,44 @@ fn the_numbers_of_the_workers_are_drawn() {
 
 #[test]
 fn a_deadlock_stands_above_everything_while_it_lasts() {
-    let Some(mut browser) = Chromium::start("deadlock") else {
-        return println!("skipped: there is no chromium here");
-    };
-    let client = Client::new();
-    browser.open(&format!("http://{}/", client.0));
-    let [left, right] = two_locks("left in the browser", "right in the browser");
-    let deadlock = deadlock_of(client, "left in the browser");
-    let shown = "document.querySelector('#deadlocks').innerText";
-    for member in deadlock["members"].as_array().unwrap() {
-        for part in ["name", "wait", "place"] {
-            browser.until(&format!("{shown}.includes({})", member[part]));
+    Child::new(this_test!()).limit(LONG).passes(|| {
+        let Some(mut browser) = Chromium::start("deadlock") else {
+            return println!("skipped: there is no chromium here");
+        };
+        let client = Client::new();
+        browser.open(&format!("http://{}/", client.0));
+        let [left, right] = two_locks("left in the browser", "right in the browser");
+        let deadlock = deadlock_of(client, "left in the browser");
+        let shown = "document.querySelector('#deadlocks').innerText";
+        for member in deadlock["members"].as_array().unwrap() {
+            for part in ["name", "wait", "place"] {
+                browser.until(&format!("{shown}.includes({})", member[part]));
+            }
         }
-    }
-    browser.until(&format!(
-        "{shown}.includes('2 green threads wait for each other')"
-    ));
+        browser.until(&format!(
+            "{shown}.includes('2 green threads wait for each other')"
+        ));
 
-    let id = &deadlock["members"][0]["id"];
-    browser.click(&format!("#deadlocks [data-open='{id}']"));
-    browser.until("document.getElementById('backtrace').textContent.includes('two_locks')");
-    browser.click("#close");
-    browser.click("[data-view=waits]");
-    browser.until(&format!(
-        "document.querySelector('#graph rect.deadlocked[data-open=\"{id}\"]') !== null"
-    ));
-    assert_eq!(
-        browser.value("document.querySelectorAll('#graph path.deadlocked').length >= 2"),
-        true
-    );
-    left.kill();
-    right.join().unwrap();
-    browser.until(&format!("!{shown}.includes('in the browser')"));
-    let reports = "document.querySelector('#reports').textContent";
-    browser.until(&format!(
-        "{reports}.includes('has ended') && {reports}.includes('right in the browser')"
-    ));
+        let id = &deadlock["members"][0]["id"];
+        browser.click(&format!("#deadlocks [data-open='{id}']"));
+        browser.until("document.getElementById('backtrace').textContent.includes('two_locks')");
+        browser.click("#close");
+        browser.click("[data-view=waits]");
+        browser.until(&format!(
+            "document.querySelector('#graph rect.deadlocked[data-open=\"{id}\"]') !== null"
+        ));
+        assert_eq!(
+            browser.value("document.querySelectorAll('#graph path.deadlocked').length >= 2"),
+            true
+        );
+        left.kill();
+        right.join().unwrap();
+        browser.until(&format!("!{shown}.includes('in the browser')"));
+        let reports = "document.querySelector('#reports').textContent";
+        browser.until(&format!(
+            "{reports}.includes('has ended') && {reports}.includes('right in the browser')"
+        ));
+    });
 }
 
 #[test]

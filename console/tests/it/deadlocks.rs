@@ -1,9 +1,11 @@
-//! Green threads that wait for each other: told by the page while that lasts, and afterwards.
+//! Green threads that wait for each other: told by the page while that lasts, and afterwards. Each in a
+//! process of its own: above every page there is a list of the deadlocks, so that a click misses what
+//! it was meant for when another test has one.
 
 use std::sync::{Arc, mpsc};
 
 use greenloop::sync::{Event, Mutex};
-use greenloop::{Builder, JoinHandle, inspect};
+use greenloop::{Builder, JoinHandle, inspect, scope, thread};
 use serde_json::Value;
 
 use crate::child::{Child, this_test};
@@ -47,71 +49,112 @@ pub(crate) fn deadlock_of(client: Client, name: &str) -> Value {
 
 #[test]
 fn two_locks_are_told_with_members_locks_and_places() {
-    let client = Client::new();
-    let all = two_locks("takes left first", "takes right first");
-    let deadlock = deadlock_of(client, "takes left first");
-    assert_eq!(
-        (&deadlock["present"], &deadlock["count"]),
-        (&true.into(), &2.into())
-    );
-    let members = deadlock["members"].as_array().unwrap();
-    for (member, next) in [(&members[0], &members[1]), (&members[1], &members[0])] {
-        assert_eq!(member["for"], "Mutex");
-        assert_eq!(member["holder"]["id"], next["id"], "{deadlock}");
-        assert_eq!(member["holder"]["name"], next["name"], "{deadlock}");
-        let [wait, place] = ["wait", "place"].map(|it| member[it].as_str().unwrap());
-        assert!(wait.starts_with("locking the mutex at 0x"), "{wait}");
-        assert!(place.contains("deadlocks.rs:"), "{place}");
-    }
-    let summary = client.json("/api/summary");
-    let present = summary["deadlocks"]["present"].as_u64().unwrap();
-    let reported = summary["deadlocks"]["reported"].as_u64().unwrap();
-    assert!(1 <= present && present <= reported, "{summary}");
+    Child::new(this_test!()).limit(LONG).passes(|| {
+        let client = Client::new();
+        let all = two_locks("takes left first", "takes right first");
+        let deadlock = deadlock_of(client, "takes left first");
+        assert_eq!(
+            (&deadlock["present"], &deadlock["count"]),
+            (&true.into(), &2.into())
+        );
+        let members = deadlock["members"].as_array().unwrap();
+        for (member, next) in [(&members[0], &members[1]), (&members[1], &members[0])] {
+            assert_eq!(member["for"], "Mutex");
+            assert_eq!(member["holder"]["id"], next["id"], "{deadlock}");
+            assert_eq!(member["holder"]["name"], next["name"], "{deadlock}");
+            let [wait, place] = ["wait", "place"].map(|it| member[it].as_str().unwrap());
+            assert!(wait.starts_with("locking the mutex at 0x"), "{wait}");
+            assert!(place.contains("deadlocks.rs:"), "{place}");
+        }
+        let summary = client.json("/api/summary");
+        let present = summary["deadlocks"]["present"].as_u64().unwrap();
+        let reported = summary["deadlocks"]["reported"].as_u64().unwrap();
+        assert!(1 <= present && present <= reported, "{summary}");
 
-    let story = client.json(&format!("/api/thread?id={}", members[0]["id"]));
-    assert_eq!(story["row"]["deadlocked"], true);
-    let waits = client.json("/api/waits?limit=1000");
-    let things = waits["things"].as_array().unwrap();
-    let marked = things.iter().filter(|it| it["deadlocked"] == true);
-    let marked: Vec<_> = marked.map(|it| &it["first"][0]).collect();
-    for member in members {
-        let is_it = |it: &&&Value| it["id"] == member["id"] && it["deadlocked"] == true;
-        assert!(marked.iter().any(|it| is_it(&it)), "{waits}");
-    }
-    let first_free = things.iter().position(|it| it["deadlocked"] == false);
-    let after = &things[first_free.unwrap_or(things.len())..];
-    assert!(after.iter().all(|it| it["deadlocked"] == false), "{waits}");
+        let story = client.json(&format!("/api/thread?id={}", members[0]["id"]));
+        assert_eq!(story["row"]["deadlocked"], true);
+        let waits = client.json("/api/waits?limit=1000");
+        let things = waits["things"].as_array().unwrap();
+        let marked = things.iter().filter(|it| it["deadlocked"] == true);
+        let marked: Vec<_> = marked.map(|it| &it["first"][0]).collect();
+        for member in members {
+            let is_it = |it: &&&Value| it["id"] == member["id"] && it["deadlocked"] == true;
+            assert!(marked.iter().any(|it| is_it(&it)), "{waits}");
+        }
+        let first_free = things.iter().position(|it| it["deadlocked"] == false);
+        let after = &things[first_free.unwrap_or(things.len())..];
+        assert!(after.iter().all(|it| it["deadlocked"] == false), "{waits}");
 
-    all[0].kill();
-    let [killed, freed] = all;
-    assert!(killed.join().is_err());
-    freed.join().unwrap();
-    let deadlock = deadlock_of(client, "takes left first");
-    assert_eq!(deadlock["present"], false, "it has ended: {deadlock}");
+        all[0].kill();
+        let [killed, freed] = all;
+        assert!(killed.join().is_err());
+        freed.join().unwrap();
+        let deadlock = deadlock_of(client, "takes left first");
+        assert_eq!(deadlock["present"], false, "it has ended: {deadlock}");
+    });
+}
+
+#[test]
+fn a_scope_waits_for_the_one_that_waits_for_its_owner() {
+    Child::new(this_test!()).limit(LONG).passes(|| {
+        let client = Client::new();
+        let builder = Builder::new().name("owner of a scope".into());
+        let owns = || {
+            let mutex = Mutex::new(());
+            let _held = mutex.lock();
+            scope(|s| {
+                s.spawn(|| drop(mutex.lock()));
+                s.spawn(thread::park);
+            });
+        };
+        let owner = builder.spawn(owns).unwrap();
+        let deadlock = deadlock_of(client, "owner of a scope");
+        let members = deadlock["members"].as_array().unwrap();
+        assert_eq!((members.len(), &deadlock["present"]), (2, &true.into()));
+        let is_owner = |it: &&Value| it["name"] == "owner of a scope";
+        let told = members.iter().find(is_owner).unwrap();
+        let child = members.iter().find(|it| !is_owner(it)).unwrap();
+        assert_eq!(told["for"], "scope");
+        let waits = client.json("/api/waits?limit=1000");
+        let things = waits["things"].as_array().unwrap();
+        let of_scopes = things.iter().filter(|it| it["for"] == "scope");
+        let thing = of_scopes
+            .clone()
+            .find(|it| it["target"]["id"] == child["id"]);
+        let thing = thing.unwrap_or_else(|| panic!("no edge to the child: {waits}"));
+        assert_eq!(thing["deadlocked"], true);
+        assert_eq!(thing["first"][0]["id"], told["id"]);
+        let owners = of_scopes.filter(|it| it["first"][0]["id"] == told["id"]);
+        assert_eq!(owners.count(), 1, "the one that parks is no part of it");
+        let story = client.json(&format!("/api/thread?id={}", child["id"]));
+        assert_eq!(story["joiners"], serde_json::json!([told["id"]]));
+        owner.kill();
+    });
 }
 
 #[test]
 fn whoever_waits_for_a_deadlock_is_no_member_of_it() {
-    let client = Client::new();
-    let [left, right] = two_locks("joined left", "joined right");
-    let deadlock = deadlock_of(client, "joined left");
-    let members = deadlock["members"].as_array().unwrap();
-    let joined = members.iter().find(|it| it["name"] == "joined left");
-    let id = &joined.unwrap()["id"];
-    let builder = Builder::new().name("joins the left".into());
-    let joiner = builder.spawn(move || left.join()).unwrap();
-    let row = client.rows("q=joins+the+left&for=join", 1)[0].clone();
-    assert_eq!(row["deadlocked"], false);
-    let waits = client.json("/api/waits?limit=1000");
-    let things = waits["things"].as_array().unwrap();
-    let join = things.iter().find(|it| it["target"]["id"] == *id).unwrap();
-    assert_eq!(join["deadlocked"], false, "{join}");
-    assert_eq!(join["first"][0]["name"], "joins the left");
-    right.kill();
-    joiner.join().unwrap().unwrap();
+    Child::new(this_test!()).limit(LONG).passes(|| {
+        let client = Client::new();
+        let [left, right] = two_locks("joined left", "joined right");
+        let deadlock = deadlock_of(client, "joined left");
+        let members = deadlock["members"].as_array().unwrap();
+        let joined = members.iter().find(|it| it["name"] == "joined left");
+        let id = &joined.unwrap()["id"];
+        let builder = Builder::new().name("joins the left".into());
+        let joiner = builder.spawn(move || left.join()).unwrap();
+        let row = client.rows("q=joins+the+left&for=join", 1)[0].clone();
+        assert_eq!(row["deadlocked"], false);
+        let waits = client.json("/api/waits?limit=1000");
+        let things = waits["things"].as_array().unwrap();
+        let join = things.iter().find(|it| it["target"]["id"] == *id).unwrap();
+        assert_eq!(join["deadlocked"], false, "{join}");
+        assert_eq!(join["first"][0]["name"], "joins the left");
+        right.kill();
+        joiner.join().unwrap().unwrap();
+    });
 }
 
-/// In a process of its own, where no other test has deadlocks.
 #[test]
 fn the_last_hundred_are_kept() {
     Child::new(this_test!()).limit(LONG).passes(|| {

@@ -4,6 +4,7 @@
 use super::entry::{Backtrace, GreenThread, Kind, State, write_name};
 use crate::header::{self, Header, Parked};
 use crate::lock::Lock;
+use crate::park::Unparker;
 use crate::reason::Wait;
 use crate::remote;
 use crate::spawn;
@@ -22,6 +23,8 @@ pub(super) struct Found {
     pub(super) wait: Option<Wait>,
     /// The number of the owner of the lock that it waits for, or 0.
     pub(super) owner: u64,
+    /// For whose end it waits, if that is its scope's.
+    pub(super) children: Vec<Unparker>,
     since: u64,
     pub(super) home: Option<usize>,
     pub(super) entry: GreenThread,
@@ -115,6 +118,7 @@ fn look_at(header: &'static Header, now: u64) -> Option<Found> {
         generation: word.generation(),
         wait: waits.then_some(wait),
         owner: 0,
+        children: Vec::new(),
         since,
         home: home(word).filter(|_| state != State::Unstarted),
         entry,

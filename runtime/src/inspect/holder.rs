@@ -1,9 +1,11 @@
-//! `Holder`: who holds a lock that somebody waits for.
+//! `Holder`: who holds a lock that somebody waits for; and who is left of a scope.
 
 use super::census::Found;
 use super::entry::write_name;
-use std::collections::BTreeMap;
+use crate::park::Unparker;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 /// Who holds a lock.
@@ -41,8 +43,29 @@ impl fmt::Display for Holder {
     }
 }
 
-/// Says of those who wait for a lock who holds it.
+/// Says for whom they wait: who holds the lock, who is left of the scope.
 pub(super) fn enter(found: &mut [Found]) {
+    enter_holders(found);
+    enter_left(found);
+}
+
+fn enter_left(found: &mut [Found]) {
+    if found.iter().all(|it| it.children.is_empty()) {
+        return;
+    }
+    let slot = |it: &Found| Unparker::new(NonNull::from(it.header), it.generation);
+    let ids = found.iter().map(|it| (slot(it), it.entry.id));
+    let ids: HashMap<Unparker, u64> = ids.collect();
+    for it in found {
+        let left = it.children.iter().filter_map(|child| ids.get(child));
+        let left: Vec<u64> = left.copied().collect();
+        if let Some(wait) = it.entry.wait.as_mut() {
+            wait.set_left(left);
+        }
+    }
+}
+
+fn enter_holders(found: &mut [Found]) {
     let wanted = found.iter().map(|it| it.owner).filter(|id| *id != 0);
     let mut holders: BTreeMap<u64, Holder> = wanted.map(|id| (id, unknown(id))).collect();
     if holders.is_empty() {

@@ -83,7 +83,10 @@ impl Serialize for Wait {
                 fields.serialize_entry("for", "job")?;
                 fields.serialize_entry("id", id)?;
             }
-            Wait::Scope => fields.serialize_entry("for", "scope")?,
+            Wait::Scope { left } => {
+                fields.serialize_entry("for", "scope")?;
+                fields.serialize_entry("left", left)?;
+            }
             Wait::Any => fields.serialize_entry("for", "any")?,
             Wait::On {
                 thing,

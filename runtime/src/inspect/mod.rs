@@ -34,6 +34,7 @@
 mod assert_yields;
 mod callbacks;
 mod census;
+mod cycles;
 mod deadlock;
 mod descriptor;
 mod dump;

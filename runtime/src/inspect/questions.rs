@@ -146,6 +146,7 @@ impl Question {
 fn enter(found: &mut Found, answer: Answer) {
     if let Some(waits) = answer.wait.filter(|it| found.waits_as(it.parked)) {
         found.owner = waits.owner;
+        found.children = waits.children;
     }
     if let Some(look) = answer.look {
         enter_look(found, look);

@@ -1,23 +1,28 @@
 //! `Search`: for cycles of green threads that wait for each other.
 //!
 //! What makes a find certain: all waits are noted; then the home worker of each one who waits for a
-//! lock says who holds it; then all waits are looked at again. No two waits are equal
-//! (`Worker::stamp`), so whoever waits as before was parked all the time; and the holder that was
-//! read is right if it was parked by then (`owner.rs`), and stays so, since only it can let go. So
-//! there was a moment at which all of a cycle were parked, each for the next one.
+//! lock says who holds it, and of each who waits for its scope who is left of it; then all waits are
+//! looked at again. No two waits are equal (`Worker::stamp`), so whoever waits as before was parked
+//! all the time; and the holder that was read is right if it was parked by then (`owner.rs`), and
+//! stays so, since only it can let go; who is of a scope is so to its end. So there was a moment at
+//! which all of a cycle were parked, each for the next one.
+//!
+//! Who waits for a scope waits for several. Cycles that share a member are reported one at a time.
 
 use super::census;
+use super::cycles::Graph;
 use super::deadlock::{self, Member};
 use super::holder::Holder;
 use super::wait::Wait;
 use crate::clock;
 use crate::header::{self, Header, Parked};
-use crate::park;
+use crate::park::{self, Unparker};
 use crate::reason::{self, Reason};
 use crate::remote;
 use crate::request::{self, Ask, Request, Target, Waits};
 use crate::suspicion;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 /// Shorter waits are left alone, in nanoseconds: whoever raised the suspicion waits for longer.
@@ -28,15 +33,20 @@ const PATIENCE: u64 = 50_000_000;
 /// What has been found so far.
 #[derive(Default)]
 pub(crate) struct Search {
-    /// The waits that begin the cycles which have been reported.
-    reported: HashSet<(u64, u64)>,
+    /// The waits of the cycles which have been reported, and may still stand.
+    reported: Vec<Vec<Stamp>>,
 }
+
+/// The id of one who waits, and since when: no other wait has this.
+type Stamp = (u64, u64);
 
 /// What a look has cost, in nanoseconds, without the time in which others answered.
 pub(crate) struct Looked {
     pub(crate) cost: u64,
-    /// All workers have answered.
+    /// All workers have answered, and all that was found still stood.
     pub(crate) complete: bool,
+    /// A member of a cycle waits for several, and so may be one of another cycle.
+    pub(crate) hides: bool,
 }
 
 /// One who has waited for some time for what only another thread gives.
@@ -53,26 +63,42 @@ impl Search {
         let asked = clock::now();
         let (waits, complete) = ask(&suspects);
         let answered = clock::now();
-        let cycles = cycles(&suspects, &waits);
+        let waiting = Waiting::new(&suspects, &waits);
+        let mut taken = self.standing(&waiting, complete);
+        let cycles = waiting.graph.cycles(&mut taken);
+        let hides = taken.iter().any(|it| waiting.graph.others(*it).len() > 1);
         let cost = clock::now() - answered + asked - start;
-        let mut found = HashSet::new();
+        let mut confirmed = true;
         for cycle in cycles {
-            let first = cycle.iter().map(|it| (it.id, it.parked.since)).min();
-            let first = first.expect("a cycle has members");
-            let is_new = !self.reported.contains(&first);
-            if let Some(members) = confirm(&suspects, &waits, &cycle) {
-                found.insert(first);
-                if is_new {
-                    deadlock::report(members);
-                }
+            if let Some(members) = waiting.confirm(&cycle) {
+                self.reported
+                    .push(cycle.iter().map(|it| waiting.stamp(*it)).collect());
+                deadlock::report(members);
+            } else {
+                // It may have hidden another one.
+                confirmed = false;
             }
         }
-        if complete {
-            self.reported = found;
-        } else {
-            self.reported.extend(found);
+        Looked {
+            cost,
+            complete: complete && confirmed,
+            hides,
         }
-        Looked { cost, complete }
+    }
+
+    /// The members of the reported cycles that still stand. The others are forgotten if all have
+    /// answered.
+    fn standing(&mut self, waiting: &Waiting<'_>, complete: bool) -> HashSet<usize> {
+        let all = waiting.places();
+        let mut standing = HashSet::new();
+        self.reported.retain(|cycle| {
+            let places = cycle.iter().map(|it| all.get(it).copied());
+            let places: Option<Vec<usize>> = places.collect();
+            let stands = places.is_some();
+            standing.extend(places.into_iter().flatten());
+            stands || !complete
+        });
+        standing
     }
 }
 
@@ -130,63 +156,70 @@ fn collect(
     (waits, complete)
 }
 
-/// Whose end, or lock, it waits for, or 0.
-fn other(waits: &Waits) -> u64 {
-    match waits.parked.wait.reason() {
-        Reason::Join(id) => id,
-        _ => waits.owner,
-    }
+/// Those who wait, and for whom.
+struct Waiting<'a> {
+    suspects: &'a [Suspect],
+    /// Each with the number of its suspect.
+    waits: &'a [(usize, Waits)],
+    graph: Graph,
 }
 
-/// Each waits for one other, so that from each there is one way to go.
-fn cycles(suspects: &[Suspect], waits: &[(usize, Waits)]) -> Vec<Vec<Waits>> {
-    debug_assert!(waits.len() <= suspects.len());
-    let places: HashMap<u64, usize> = waits.iter().map(|it| it.1.id).zip(0..).collect();
-    let next = |place: usize| places.get(&other(&waits[place].1)).copied();
-    let mut walked_by = vec![usize::MAX; waits.len()];
-    let mut cycles = Vec::new();
-    for start in 0..waits.len() {
-        let mut at = Some(start);
-        while let Some(place) = at.filter(|it| walked_by[*it] == usize::MAX) {
-            walked_by[place] = start;
-            at = next(place);
-        }
-        let Some(first) = at.filter(|it| walked_by[*it] == start) else {
-            continue;
-        };
-        let around = std::iter::successors(next(first), |it| next(*it));
-        let rest = around.take_while(|it| *it != first);
-        cycles.push(
-            std::iter::once(first)
-                .chain(rest)
-                .map(|it| waits[it].1)
-                .collect(),
-        );
-    }
-    cycles
-}
-
-/// Do all of them still wait as they did?
-fn confirm(suspects: &[Suspect], waits: &[(usize, Waits)], cycle: &[Waits]) -> Option<Vec<Member>> {
-    let headers: HashMap<u64, &'static Header> = waits
-        .iter()
-        .map(|(number, it)| (it.id, suspects[*number].header))
-        .collect();
-    let names = cycle
-        .iter()
-        .map(|it| census::name(headers.get(&it.id)?, it.parked));
-    let names: Vec<census::Name> = names.collect::<Option<_>>()?;
-    let now = clock::now();
-    let member = |(place, it): (usize, &Waits)| {
-        let next = &names[(place + 1) % names.len()];
-        let mut wait = Wait::new(it.parked.wait, now);
-        wait.set_holder(Holder {
-            id: next.id,
-            name: next.name.clone(),
-            is_green: true,
+impl<'a> Waiting<'a> {
+    fn new(suspects: &'a [Suspect], waits: &'a [(usize, Waits)]) -> Self {
+        let ids: HashMap<u64, usize> = waits.iter().map(|it| it.1.id).zip(0..).collect();
+        let has_scopes = waits.iter().any(|it| !it.1.children.is_empty());
+        let slots = waits.iter().filter(|_| has_scopes).map(|(number, it)| {
+            let header = NonNull::from(suspects[*number].header);
+            Unparker::new(header, it.parked.generation)
         });
-        let who = names[place].clone();
-        Member { who, wait }
-    };
-    Some(cycle.iter().enumerate().map(member).collect())
+        let slots: HashMap<Unparker, usize> = slots.zip(0..).collect();
+        let mut graph = Graph::default();
+        for (_, it) in waits {
+            let other = match it.parked.wait.reason() {
+                Reason::Join(id) => ids.get(&id),
+                _ => ids.get(&it.owner),
+            };
+            let children = it.children.iter().filter_map(|it| slots.get(it));
+            graph.push(children.chain(other).copied());
+        }
+        Waiting {
+            suspects,
+            waits,
+            graph,
+        }
+    }
+
+    fn stamp(&self, place: usize) -> Stamp {
+        let waits = &self.waits[place].1;
+        (waits.id, waits.parked.since)
+    }
+
+    /// By its stamp.
+    fn places(&self) -> HashMap<Stamp, usize> {
+        let places = 0..self.waits.len();
+        places.map(|it| (self.stamp(it), it)).collect()
+    }
+
+    /// Do all of them still wait as they did?
+    fn confirm(&self, cycle: &[usize]) -> Option<Vec<Member>> {
+        let name = |place: &usize| {
+            let (number, it) = &self.waits[*place];
+            census::name(self.suspects[*number].header, it.parked)
+        };
+        let names: Vec<census::Name> = cycle.iter().map(name).collect::<Option<_>>()?;
+        let now = clock::now();
+        let member = |(number, place): (usize, &usize)| {
+            let next = &names[(number + 1) % names.len()];
+            let mut wait = Wait::new(self.waits[*place].1.parked.wait, now);
+            wait.set_left(vec![next.id]);
+            wait.set_holder(Holder {
+                id: next.id,
+                name: next.name.clone(),
+                is_green: true,
+            });
+            let who = names[number].clone();
+            Member { who, wait }
+        };
+        Some(cycle.iter().enumerate().map(member).collect())
+    }
 }

@@ -6,6 +6,9 @@ use crate::reason::{self, Reason, Thing};
 use std::fmt;
 use std::time::Duration;
 
+/// So many of a scope are named.
+const NAMED: usize = 10;
+
 /// What a green thread waits for. `Display` says it in words.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -23,7 +26,11 @@ pub enum Wait {
     /// For the end of the job of the blocking pool with this id.
     Job(u64),
     /// For the end of all that its scope has spawned.
-    Scope,
+    Scope {
+        /// The ids of those that have not ended. Empty if the worker of the one that waits did not
+        /// answer, and once the scope has killed them.
+        left: Vec<u64>,
+    },
     /// For one of several things: [`Select`](crate::Select), [`iwait`](crate::iwait()) and the like.
     Any,
     /// For something that lies in memory.
@@ -33,7 +40,8 @@ pub enum Wait {
         /// Where it lies. What a lock or queue holds lies near by.
         address: usize,
         /// Who holds it, if it is a lock that one thread holds: a mutex, or an rwlock that is
-        /// written. None if it was free just then, or its waiter's worker did not answer.
+        /// written; or who runs it, if it is a once. None if nobody did just then, or its waiter's
+        /// worker did not answer.
         holder: Option<Holder>,
     },
 }
@@ -48,7 +56,7 @@ impl Wait {
             Reason::Write(fd) => Wait::Write(Descriptor::unknown(fd)),
             Reason::Join(id) if wait.is_for_job() => Wait::Job(id),
             Reason::Join(id) => Wait::Join(id),
-            Reason::Scope => Wait::Scope,
+            Reason::Scope(_) => Wait::Scope { left: Vec::new() },
             Reason::Any => Wait::Any,
             Reason::On(thing, address) => Wait::On {
                 thing,
@@ -62,6 +70,13 @@ impl Wait {
     pub(super) fn set_holder(&mut self, who: Holder) {
         if let Wait::On { holder, .. } = self {
             *holder = Some(who);
+        }
+    }
+
+    /// Of a scope.
+    pub(super) fn set_left(&mut self, ids: Vec<u64>) {
+        if let Wait::Scope { left } = self {
+            *left = ids;
         }
     }
 
@@ -90,7 +105,7 @@ impl fmt::Display for Wait {
             }
             Wait::Join(id) => write!(f, "joining green thread {id}"),
             Wait::Job(id) => write!(f, "waiting for job {id} of the blocking pool"),
-            Wait::Scope => f.write_str("waiting for the end of its scope"),
+            Wait::Scope { left } => write_scope(f, left),
             Wait::Any => f.write_str("waiting for one of several things"),
             Wait::On {
                 thing,
@@ -98,10 +113,28 @@ impl fmt::Display for Wait {
                 holder,
             } => {
                 write!(f, "{thing} at {address:#x}")?;
-                holder
-                    .iter()
-                    .try_for_each(|holder| write!(f, ", held by {holder}"))
+                let verb = match thing {
+                    Thing::Once => "run",
+                    _ => "held",
+                };
+                let mut holder = holder.iter();
+                holder.try_for_each(|it| write!(f, ", {verb} by {it}"))
             }
         }
+    }
+}
+
+fn write_scope(f: &mut fmt::Formatter<'_>, left: &[u64]) -> fmt::Result {
+    f.write_str("waiting for the end of its scope")?;
+    let Some((first, rest)) = left.split_first() else {
+        return Ok(());
+    };
+    let plural = if rest.is_empty() { "" } else { "s" };
+    write!(f, ": of green thread{plural} {first}")?;
+    let named = rest.iter().take(NAMED - 1);
+    named.clone().try_for_each(|id| write!(f, ", {id}"))?;
+    match rest.len() - named.len() {
+        0 => Ok(()),
+        more => write!(f, " and {more} more"),
     }
 }

@@ -6,7 +6,9 @@ use crate::clock::NEVER;
 use crate::context;
 use crate::interrupt;
 use crate::lock::{Guard, Lock};
+use crate::owner::Owner;
 use crate::reason::{Thing, Wait};
+use crate::suspicion;
 use crate::wait_queue::{self, WaitQueue};
 use std::cell::Cell;
 use std::fmt;
@@ -35,6 +37,8 @@ pub struct Once {
     /// the lock held.
     state: AtomicU8,
     waiters: Lock<WaitQueue>,
+    /// Who runs it.
+    owner: Owner,
 }
 
 const INCOMPLETE: u8 = 0;
@@ -52,13 +56,14 @@ impl Once {
         Once {
             state: AtomicU8::new(INCOMPLETE),
             waiters: Lock::new(WaitQueue::new()),
+            owner: Owner::new(),
         }
     }
 
     /// Runs `f` if no other has; waits while another one runs. Yields only then.
     ///
     /// When it returns, one of them has run to its end, and what it did is seen. Calling it from
-    /// inside of `f` waits for ever.
+    /// inside of `f` waits for ever; [`on_deadlock`](crate::inspect::on_deadlock) tells.
     ///
     /// # Panics
     ///
@@ -154,7 +159,9 @@ impl Once {
     }
 
     fn run(&self, before: u8, f: &mut dyn FnMut(&OnceState)) {
-        Before::now(context::known_waiter());
+        let me = context::known_waiter();
+        Before::now(me);
+        self.owner.enter(me);
         let mut running = Running {
             once: self,
             before,
@@ -168,7 +175,8 @@ impl Once {
     }
 
     fn park(&self, waiters: Guard<'_, WaitQueue>) {
-        let why = Wait::on(Thing::Once, self);
+        let _waiting = suspicion::raise(true);
+        let why = Wait::on(Thing::Once, &self.owner);
         // All are woken together, so whoever is killed has nothing to pass on.
         wait_queue::wait(
             &self.waiters,
@@ -202,6 +210,7 @@ impl Drop for Running<'_> {
             false if interrupt::is_panicking() => POISONED,
             false => self.before,
         };
+        self.once.owner.leave();
         let waiters = self.once.waiters.lock();
         // Release pairs with the Acquire of `is_completed`.
         self.once.state.store(after, Ordering::Release);

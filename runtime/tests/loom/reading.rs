@@ -41,7 +41,7 @@ impl Shared {
 
     /// True if it was not killed in the wait.
     fn read(&self) -> bool {
-        let locked = unless_killed(|| self.lock.read(Wait::SCOPE)).is_some();
+        let locked = unless_killed(|| self.lock.read(Wait::ANY)).is_some();
         if locked {
             self.seen();
             self.lock.unlock_read();
@@ -50,7 +50,7 @@ impl Shared {
     }
 
     fn write(&self) -> bool {
-        let locked = unless_killed(|| self.lock.write(Wait::SCOPE)).is_some();
+        let locked = unless_killed(|| self.lock.write(Wait::ANY)).is_some();
         if locked {
             self.add();
             self.lock.unlock_write();
@@ -131,7 +131,7 @@ fn what_is_tried_excludes_too() {
 }
 
 fn write_and_read(shared: &Shared) -> bool {
-    shared.lock.write(Wait::SCOPE);
+    shared.lock.write(Wait::ANY);
     shared.add();
     shared.lock.downgrade();
     assert!(shared.seen() >= 1);
@@ -150,7 +150,7 @@ fn a_writer_that_goes_on_reading_lets_readers_in_and_writers_later() {
 fn readers_who_wait_come_in_by_a_downgrade() {
     explore(Some(3), || {
         let shared = Shared::new();
-        shared.lock.write(Wait::SCOPE);
+        shared.lock.write(Wait::ANY);
         let reading = start(&shared, Shared::read);
         shared.add();
         shared.lock.downgrade();
@@ -165,7 +165,7 @@ fn readers_who_wait_come_in_by_a_downgrade() {
 fn one_of_two_dies(preemptions: usize, acts: [Act; 2], act: fn(&RawRwLock, Unparker)) {
     explore(Some(preemptions), move || {
         let shared = Shared::new();
-        shared.lock.write(Wait::SCOPE);
+        shared.lock.write(Wait::ANY);
         let [one, other] = acts.map(|act| start(&shared, act));
         act(&shared.lock, Unparker::of(one.thread()));
         one.join().unwrap();
@@ -213,7 +213,7 @@ fn a_reader_killed_at_its_turn_lets_the_next_in() {
 fn a_killed_writer_lets_the_readers_behind_it_in() {
     explore(Some(3), || {
         let shared = Shared::new();
-        shared.lock.read(Wait::SCOPE);
+        shared.lock.read(Wait::ANY);
         let writing = start(&shared, Shared::write);
         let reading = start(&shared, Shared::read);
         Unparker::of(writing.thread()).kill();
