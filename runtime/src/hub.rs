@@ -105,7 +105,7 @@ where
         if strict {
             hub.be_strict();
         }
-        run_on(hub, place, f, || seen = inspect::see(caller))
+        run_on(hub, place, f, || seen = inspect::see(caller, hub))
     });
     drop(hidden);
     let report = match end {

@@ -7,12 +7,12 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use greenloop::inspect::{self, Deadlock, Thing, Wait};
-use greenloop::sync::{Arc, Mutex, Once, OnceLock};
+use greenloop::sync::{Arc, LazyLock, Mutex, Once, OnceLock};
 use greenloop::{JoinHandle, run, scope, spawn, thread, timeout, yield_now};
 
 use crate::child::{Child, this_test};
 use crate::inspect::{dump_when_waiting, find, named};
-use crate::within::{LONG, until};
+use crate::within::{LONG, until, within};
 
 /// Longer than any search that would find something.
 const QUIET: Duration = Duration::from_secs(1);
@@ -209,6 +209,49 @@ fn a_hub_that_waits_for_its_own_onces_says_so() {
     let lines = end.stderr.lines();
     let onces = lines.filter(|it| it.contains("waiting for what runs in the once at 0x"));
     assert_eq!(onces.count(), 2, "{end}");
+}
+
+static ITSELF: LazyLock<u32> = LazyLock::new(|| *ITSELF + 1);
+
+#[test]
+fn a_static_that_needs_itself() {
+    Child::new(this_test!()).passes(|| {
+        let found = found();
+        // Its initialiser is shielded: no kill ends it.
+        let _stuck = named("stuck", || {
+            LazyLock::force(&ITSELF);
+        });
+        assert_eq!(names(&found.recv_timeout(LONG).unwrap()), ["stuck"]);
+    });
+}
+
+#[test]
+fn a_hub_waits_for_the_once_of_an_os_thread() {
+    within(LONG, || {
+        let once = Arc::new(Once::new());
+        let (begun, begins) = mpsc::channel();
+        let (end, ends) = mpsc::channel::<()>();
+        let same = once.clone();
+        let runs = std::thread::spawn(move || {
+            // It has asked who it is, so that it has a number.
+            let _me = thread::current();
+            same.call_once(|| {
+                begun.send(()).unwrap();
+                ends.recv().unwrap();
+            });
+        });
+        begins.recv().unwrap();
+        let hub = std::thread::spawn(move || {
+            let waits = move || once.call_once(|| unreachable!());
+            run(move || named("waits for an OS thread", waits).join().unwrap());
+        });
+        drop(dump_when_waiting("waits for an OS thread"));
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(!hub.is_finished());
+        end.send(()).unwrap();
+        hub.join().unwrap();
+        runs.join().unwrap();
+    });
 }
 
 #[test]

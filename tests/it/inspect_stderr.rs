@@ -229,8 +229,12 @@ fn a_run_without_a_future_shows_who_was_in_it() {
     });
     assert_eq!(dumps(&end), 2, "{end}");
     for after in end.stderr.split("would wait forever").skip(1) {
-        assert!(after.contains("'main': locking the mutex at "), "{end}");
+        let mut lines = after.lines();
+        let waits = lines.find(|it| it.contains("'main': locking the mutex at "));
+        let waits = waits.unwrap_or_else(|| panic!("it is not shown: {end}"));
+        assert!(waits.contains(", held by green thread "), "{end}");
         assert!(after.contains(LEFT_BEHIND), "{end}");
+        assert!(!after.contains("hung"), "{end}");
     }
 }
 

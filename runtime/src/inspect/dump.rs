@@ -8,6 +8,7 @@ use super::questions;
 use super::wait::Wait;
 use super::worker::Worker;
 use crate::clock;
+use crate::worker::Worker as OwnWorker;
 use std::slice;
 use std::time::Duration;
 
@@ -127,8 +128,17 @@ pub fn dump() -> Dump {
 /// }
 /// ```
 pub fn dump_with(options: Options) -> Dump {
+    take(options, None)
+}
+
+/// By the OS thread of a hub that is between two switches.
+pub(super) fn dump_of_hub(hub: &OwnWorker) -> Dump {
+    take(Options::new(), Some(hub))
+}
+
+fn take(options: Options, own: Option<&OwnWorker>) -> Dump {
     let mut found = census(options);
-    let workers = questions::ask(&mut found, options);
+    let workers = questions::ask(&mut found, options, own);
     holder::enter(&mut found);
     // Now only: those who hold locks had to be found as well.
     let entries = found.into_iter().map(|it| it.entry);

@@ -1,6 +1,6 @@
 //! `on_panic`: a dump on standard error when the thread that asked for it panics.
 
-use super::dump::dump;
+use super::dump::{dump, dump_of_hub};
 use super::stderr;
 use crate::clock;
 use crate::context;
@@ -8,6 +8,7 @@ use crate::futex;
 use crate::hub;
 use crate::lock::Lock;
 use crate::thread;
+use crate::worker::Worker;
 use std::panic;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -71,9 +72,10 @@ fn has_asked(caller: u64) -> bool {
     ASKED.lock().iter().any(|it| it.caller == caller)
 }
 
-/// How things are now, if `caller` wants to see them when it panics. Waits.
-pub(crate) fn see(caller: u64) -> Option<String> {
-    has_asked(caller).then(|| dump().to_string())
+/// How things are now, if `caller` wants to see them when it panics. Waits; by the OS thread of the hub,
+/// between two switches.
+pub(crate) fn see(caller: u64, hub: &Worker) -> Option<String> {
+    has_asked(caller).then(|| dump_of_hub(hub).to_string())
 }
 
 /// Has `seen` printed when `caller` panics, which it does next.

@@ -11,6 +11,7 @@ use crate::park;
 use crate::reason::Wait;
 use crate::remote::{self, Role};
 use crate::request::{self, Answer, Ask, Request, Target};
+use crate::worker::Worker as OwnWorker;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -28,8 +29,8 @@ struct Question {
 }
 
 /// Asks all workers about the green threads that were found, enters what they answer, and says what
-/// became of the workers. Waits.
-pub(super) fn ask(found: &mut [Found], options: Options) -> Vec<Worker> {
+/// became of the workers. Waits. The caller's own worker, if it is between two switches, answers here.
+pub(super) fn ask(found: &mut [Found], options: Options, own: Option<&OwnWorker>) -> Vec<Worker> {
     let what = if options.backtraces {
         Ask::Backtrace
     } else {
@@ -48,7 +49,13 @@ pub(super) fn ask(found: &mut [Found], options: Options) -> Vec<Worker> {
         }
     }
     let patience = clock_nanos(options);
-    while questions.iter_mut().any(|it| it.is_open(patience)) {
+    loop {
+        if let Some(own) = own {
+            own.answer();
+        }
+        if !questions.iter_mut().any(|it| it.is_open(patience)) {
+            break;
+        }
         park::park_uncancellable(clock::now() + LOOK, Wait::UNPARK);
     }
     questions.into_iter().map(|it| it.end(found)).collect()

@@ -71,8 +71,8 @@ impl Search {
         let mut confirmed = true;
         for cycle in cycles {
             if let Some(members) = waiting.confirm(&cycle) {
-                self.reported
-                    .push(cycle.iter().map(|it| waiting.stamp(*it)).collect());
+                let stamps = cycle.iter().map(|it| waiting.stamp(*it));
+                self.reported.push(stamps.collect());
                 deadlock::report(members);
             } else {
                 // It may have hidden another one.
@@ -89,8 +89,11 @@ impl Search {
     /// The members of the reported cycles that still stand. The others are forgotten if all have
     /// answered.
     fn standing(&mut self, waiting: &Waiting<'_>, complete: bool) -> HashSet<usize> {
-        let all = waiting.places();
         let mut standing = HashSet::new();
+        if self.reported.is_empty() {
+            return standing;
+        }
+        let all = waiting.places();
         self.reported.retain(|cycle| {
             let places = cycle.iter().map(|it| all.get(it).copied());
             let places: Option<Vec<usize>> = places.collect();
