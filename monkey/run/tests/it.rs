@@ -252,10 +252,10 @@ fn a_signal_from_outside_meets_the_process() {
         .read_exact(&mut byte)
         .unwrap();
     let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
+        .args(["-TERM", &child.id().to_string()])
         .status();
     assert!(kill.unwrap().success());
-    assert_eq!(wait(child).status.signal(), Some(2));
+    assert_eq!(wait(child).status.signal(), Some(15));
 }
 
 #[test]
