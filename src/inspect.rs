@@ -412,9 +412,9 @@
 //! written by `greenloop core FILE` in gdb: gdb's own `generate-core-file` gives the stacks up at
 //! the first guard page, and lldb's `process save-core` knows only the stacks of OS threads.
 //!
-//! Debian 12's lldb does not find its own Python module ("No module named
-//! 'lldb.embedded_interpreter'") without
-//! `PYTHONPATH=/usr/lib/llvm-14/lib/python3.11/dist-packages`.
+//! Debian 12's lldb does not find its own Python modules ("No module named
+//! 'lldb.embedded_interpreter'", and "'six'" if another Python comes first in `PATH`) without
+//! `PYTHONPATH=/usr/lib/llvm-14/lib/python3.11/dist-packages:/usr/lib/python3/dist-packages`.
 #[doc(inline)]
 pub use greenloop_runtime::inspect::*;
 

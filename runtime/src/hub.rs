@@ -12,11 +12,12 @@ use crate::join::JoinHandle;
 use crate::lock::Lock;
 use crate::loop_exit::LoopExit;
 use crate::panic_count;
-use crate::park::Unparker;
-use crate::reason::Reason;
+use crate::park::{self, Unparker};
+use crate::reason::{self, Reason};
 use crate::request;
 use crate::spawn::Builder;
 use crate::stack::overflow;
+use crate::suspicion;
 use crate::thread;
 use crate::word::{BODY, FINISHED, OS_THREAD, UNSTARTED};
 use crate::worker::{Parts, Worker};
@@ -26,8 +27,11 @@ use std::panic::{Location, resume_unwind};
 use std::ptr::NonNull;
 use std::time::Duration;
 
-/// How long a hub that ends waits before it says for whom.
+/// How long a hub that ends waits before it says for whom, and one that can never run again for those
+/// who might end that.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How often it looks whether they have, in nanoseconds.
+const LOOK: u64 = 5_000_000;
 
 /// Runs `f` as the first green thread of a hub on this very thread, and returns its result:
 /// gevent's model.
@@ -47,9 +51,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// With `f`'s panic; when called inside a worker or hub; when the hub can't be set up; and when it
 /// can never run again, because all its green threads wait for each other's end, or for a
 /// [`Mutex`](crate::sync::Mutex), [`ReentrantMutex`](crate::sync::ReentrantMutex) or written
-/// [`RwLock`](crate::sync::RwLock) that another one holds: then the message lists them. That
-/// somebody outside has the handle of one of them, and could kill it, does not count: a callback of
-/// [`on_deadlock`](crate::inspect::on_deadlock) that kills comes too late.
+/// [`RwLock`](crate::sync::RwLock) that another one holds, or for what another one runs in a
+/// [`Once`](crate::sync::Once) or its like: then the message lists them. Callbacks of
+/// [`on_deadlock`](crate::inspect::on_deadlock) hear of it before, and may end it by a kill. That
+/// somebody else outside has the handle of one of them, and could kill it, does not count.
 ///
 /// # Examples
 ///
@@ -186,6 +191,10 @@ where
     let _abort = abort::OnUnwind("a hub's loop");
     hub.run(|| first.is_finished());
     while !first.is_finished() {
+        if !hub.is_strict() && is_woken_by_callbacks(hub) {
+            hub.run(|| first.is_finished());
+            continue;
+        }
         stuck();
         if !hub.is_strict() || !exit(&first) {
             break;
@@ -198,6 +207,22 @@ where
         Some(report) => End::Deadlock(report),
         None => End::Result(first.join()),
     }
+}
+
+/// Waits until the callbacks of deadlocks have been told of that of `hub`, if there are any: has one of
+/// them woken somebody by a kill?
+fn is_woken_by_callbacks(hub: &Worker) -> bool {
+    if !inspect::is_heard() {
+        return false;
+    }
+    let now = clock::now();
+    let deadline = clock::deadline(PATIENCE);
+    while hub.is_quiet() && !suspicion::has_searched(now) && clock::now() < deadline {
+        // The search asks it.
+        hub.answer();
+        park::park_uncancellable(clock::now() + LOOK, reason::Wait::UNPARK);
+    }
+    !hub.is_quiet()
 }
 
 /// Has the first one of a strict hub unwind; false if it does not, as it unwinds already.

@@ -12,11 +12,11 @@ use crate::clock::{self, NEVER};
 use crate::context;
 use crate::futex;
 use crate::header::Header;
-use crate::inspect::Search;
+use crate::inspect::{Looked, Search, YOUNG};
 use crate::reason::{Reason, Wait};
 use crate::word::{PARKED, RUNNING, Snapshot, UNSTARTED};
 use crate::worker::Worker;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 const CALM: u32 = 0;
 const RAISED: u32 = 1;
@@ -25,6 +25,8 @@ const RAISED: u32 = 1;
 static STATE: AtomicU32 = AtomicU32::new(CALM);
 /// There is that thread, or will be soon.
 static STARTED: AtomicBool = AtomicBool::new(false);
+/// When the last search began of which all is reported.
+static SEARCHED_AT: AtomicU64 = AtomicU64::new(0);
 
 /// From being raised to the search, in nanoseconds.
 const PAUSE: u64 = 40_000_000;
@@ -62,6 +64,15 @@ fn raise_if_waiting(target: &Header, word: Snapshot) {
     if waits || may_wait_soon {
         raise_uncounted();
     }
+}
+
+/// Has it searched, and reported, what was so at that moment? If not, it will soon.
+pub(crate) fn has_searched(moment: u64) -> bool {
+    let is_done = SEARCHED_AT.load(Ordering::Acquire) >= moment + YOUNG;
+    if !is_done && STATE.load(Ordering::Relaxed) == CALM {
+        wake();
+    }
+    is_done
 }
 
 /// Does it end by what another thread does, and by nothing else?
@@ -103,13 +114,13 @@ fn watch() {
         loop {
             STATE.store(CALM, Ordering::Relaxed);
             sleep(pause);
-            let looked = search.look();
+            let looked = look(&mut search);
             pause = PAUSE.max(looked.cost.saturating_mul(SHARE));
             if looked.complete && !wait_until_raised(clock::now() + LAST.max(pause)) {
                 break;
             }
         }
-        let looked = search.look();
+        let looked = look(&mut search);
         if !looked.complete {
             STATE.store(RAISED, Ordering::Relaxed);
         }
@@ -119,6 +130,15 @@ fn watch() {
             NEVER
         };
     }
+}
+
+fn look(search: &mut Search) -> Looked {
+    let looked = search.look();
+    if looked.complete {
+        // Release pairs with the Acquire in `has_searched`: what the callbacks did has happened.
+        SEARCHED_AT.store(looked.at, Ordering::Release);
+    }
+    looked
 }
 
 /// False if it was not raised until `deadline`.

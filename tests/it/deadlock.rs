@@ -2,12 +2,12 @@
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use greenloop::{
-    Builder, JoinHandle, ScopedJoinHandle, run, scope, sleep, spawn, spawn_blocking, spawn_later,
-    spawn_local, thread, yield_now,
+    Builder, JoinHandle, ScopedJoinHandle, inspect, run, scope, sleep, spawn, spawn_blocking,
+    spawn_later, spawn_local, sync, thread, yield_now,
 };
 
 use crate::child::{Child, this_test};
@@ -71,7 +71,7 @@ fn a_wait_for_its_own_end_is_a_panic_that_names_it() {
     let text = run(|| {
         let slot: Arc<Mutex<Option<JoinHandle<()>>>> = Arc::default();
         let own = slot.clone();
-        let (tell, told) = std::sync::mpsc::channel();
+        let (tell, told) = mpsc::channel();
         let join = move || {
             let handle = own.lock().unwrap().take().unwrap();
             tell.send(panic_of(|| drop(handle.join()))).unwrap();
@@ -158,5 +158,64 @@ fn a_scope_s_child_that_was_spawned_elsewhere_is_no_deadlock() {
             });
         });
         assert!(done.load(Ordering::SeqCst));
+    });
+}
+
+/// Whom a callback may kill.
+static VICTIM: Mutex<Option<JoinHandle<()>>> = Mutex::new(None);
+
+/// A `run` of two that want each other's locks, one of whom is the victim.
+fn run_two_locks() {
+    run(|| {
+        let locks = Arc::new([sync::Mutex::new(()), sync::Mutex::new(())]);
+        let [victim, other] = [0, 1].map(|me| {
+            let locks = locks.clone();
+            spawn(move || {
+                let _first = locks[me].lock();
+                yield_now();
+                drop(locks[1 - me].lock());
+            })
+        });
+        *VICTIM.lock().unwrap() = Some(victim);
+        other.join().unwrap();
+    });
+}
+
+#[test]
+fn a_callback_that_kills_lets_a_run_go_on() {
+    Child::new(this_test!()).passes(|| {
+        inspect::on_deadlock(|it| {
+            assert_eq!(it.members().len(), 2);
+            VICTIM.lock().unwrap().take().unwrap().kill();
+        });
+        for _ in 0..3 {
+            run_two_locks();
+        }
+        assert_eq!(inspect::deadlocks().len(), 3);
+    });
+}
+
+#[test]
+fn callbacks_hear_of_a_run_before_it_panics() {
+    Child::new(this_test!()).passes(|| {
+        let (told, tells) = mpsc::channel();
+        inspect::on_deadlock(move |it| told.send(it.to_string()).unwrap());
+        let text = panic_of(run_two_locks);
+        assert!(text.starts_with("this `run` would wait forever"), "{text}");
+        let told = tells.try_recv().unwrap();
+        assert!(told.contains("locking the mutex at "), "{told}");
+    });
+}
+
+#[test]
+fn a_callback_that_does_not_return_is_not_waited_for() {
+    Child::new(this_test!()).passes(|| {
+        inspect::on_deadlock(|_| {
+            loop {
+                std::thread::park();
+            }
+        });
+        let text = panic_of(run_two_locks);
+        assert!(text.starts_with("this `run` would wait forever"), "{text}");
     });
 }

@@ -15,6 +15,7 @@ mod course;
 mod crawler;
 mod deadlock;
 mod deadlock_cycles;
+mod deadlock_onces;
 mod deadlock_scopes;
 mod delayed;
 mod drops;

@@ -82,10 +82,10 @@ impl Debugger {
         debugger.arg(self.program).arg(program);
         debugger.args(["--exact", "debugger::debugged", "--test-threads=1"]);
         debugger.env(MARK, "1").env("GREENLOOP_WORKERS", "2");
-        // Debian 12's lldb looks for its module elsewhere.
+        // Debian 12's lldb looks for its module elsewhere, and by the first Python of the path.
         debugger.env(
             "PYTHONPATH",
-            "/usr/lib/llvm-14/lib/python3.11/dist-packages",
+            "/usr/lib/llvm-14/lib/python3.11/dist-packages:/usr/lib/python3/dist-packages",
         );
         debugger.env("PYTHONDONTWRITEBYTECODE", "1");
         let output = within(3 * LONG, move || debugger.output()).unwrap_or_else(|error| {

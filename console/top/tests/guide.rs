@@ -126,7 +126,7 @@ impl Program {
             // As the guide says of lldb.
             .env(
                 "PYTHONPATH",
-                "/usr/lib/llvm-14/lib/python3.11/dist-packages",
+                "/usr/lib/llvm-14/lib/python3.11/dist-packages:/usr/lib/python3/dist-packages",
             )
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env(MARK, "mine")

@@ -19,6 +19,11 @@ impl<R: Display> Callbacks<R> {
         self.0.lock().push(Arc::new(f));
     }
 
+    /// Is there none?
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.lock().is_empty()
+    }
+
     /// Tells the log and the callbacks: foreign code, which may do wrong, and ends nothing by that.
     pub(super) fn report(&self, report: &R) {
         let callbacks = self.0.lock().clone();

@@ -115,8 +115,8 @@ const KEPT: usize = 100;
 ///
 /// `f` runs on an OS thread of its own, which does nothing else meanwhile: it may wait, and kill
 /// somebody. A panic in it is caught. Callbacks stay for the life of the process. Those of before
-/// are told by [`deadlocks`]. A [`run`](crate::run) in which nothing else is left to do does not
-/// wait for a callback that might kill: it panics at once, with a list of its green threads.
+/// are told by [`deadlocks`]. A [`run`](crate::run) in which nothing else is left to do waits for the
+/// callbacks, a second at most, and panics if none of them has killed anybody of it.
 ///
 /// # Examples
 ///
@@ -165,6 +165,11 @@ pub fn on_deadlock(f: impl Fn(&Deadlock) + Send + Sync + 'static) {
 /// ```
 pub fn deadlocks() -> Vec<Deadlock> {
     LAST.lock().iter().cloned().collect()
+}
+
+/// Does a callback hear of deadlocks, which may end them?
+pub(crate) fn is_heard() -> bool {
+    !CALLBACKS.is_empty()
 }
 
 /// By one OS thread.

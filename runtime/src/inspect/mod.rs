@@ -65,6 +65,7 @@ mod worker;
 
 pub use self::assert_yields::assert_yields;
 pub(crate) use self::census::jobs;
+pub(crate) use self::deadlock::is_heard;
 pub use self::deadlock::{Deadlock, Member, deadlocks, on_deadlock};
 pub use self::descriptor::{Descriptor, Socket};
 pub use self::dump::{Dump, Options, dump, dump_with};
@@ -78,7 +79,7 @@ pub use self::observer::{Observed, Observer, observe};
 pub use self::panic::on_panic;
 pub(crate) use self::panic::{see, show};
 pub use self::place::Place;
-pub(crate) use self::search::Search;
+pub(crate) use self::search::{Looked, Search, YOUNG};
 pub use self::signal::on_signal;
 #[cfg(feature = "tracing")]
 pub use self::spans::trace_spans;

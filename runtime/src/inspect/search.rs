@@ -26,7 +26,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 /// Shorter waits are left alone, in nanoseconds: whoever raised the suspicion waits for longer.
-const YOUNG: u64 = 20_000_000;
+pub(crate) const YOUNG: u64 = 20_000_000;
 /// How long a worker may take to answer, in nanoseconds.
 const PATIENCE: u64 = 50_000_000;
 
@@ -40,8 +40,10 @@ pub(crate) struct Search {
 /// The id of one who waits, and since when: no other wait has this.
 type Stamp = (u64, u64);
 
-/// What a look has cost, in nanoseconds, without the time in which others answered.
 pub(crate) struct Looked {
+    /// When it began.
+    pub(crate) at: u64,
+    /// What it has cost, in nanoseconds, without the time in which others answered.
     pub(crate) cost: u64,
     /// All workers have answered, and all that was found still stood.
     pub(crate) complete: bool,
@@ -80,6 +82,7 @@ impl Search {
             }
         }
         Looked {
+            at: start,
             cost,
             complete: complete && confirmed,
             hides,

@@ -27,7 +27,8 @@ impl Worker {
     /// With an empty queue: can nobody ever wake a green thread of this hub? So it is when each of
     /// them waits for the end of another one of them, or for a lock that another one holds. Such a
     /// wait ends by nothing else but a kill: that an OS thread might have a handle to kill by does
-    /// not count, as nobody can tell where a handle is, and each joiner has one. Any other wait (a
+    /// not count, as nobody can tell where a handle is, and each joiner has one; the callbacks that
+    /// hear of it have their chance (`hub.rs`). Any other wait (a
     /// park, a descriptor, a timer, a job of the pool) may yet be ended by somebody else, which
     /// does not matter to a strict one.
     pub(super) fn is_deadlocked(&self) -> bool {
