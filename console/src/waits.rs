@@ -47,7 +47,9 @@ pub(crate) fn of(snapshot: &Snapshot, limit: Option<usize>) -> Value {
                 first: Vec::new(),
                 is_deadlocked: false,
             };
-            groups.entry(target).or_insert(none).push(it, is_deadlocked);
+            let group = groups.entry(target).or_insert(none);
+            group.push(it, is_deadlocked);
+            group.name_by(wait);
         }
     }
     let total = groups.len();
@@ -83,6 +85,13 @@ fn targets(wait: &Wait, snapshot: &Snapshot) -> Vec<Target> {
 }
 
 impl<'a> Waiters<'a> {
+    /// A scope's wait is for others as well: a join says better what all wait for.
+    fn name_by(&mut self, wait: &'a Wait) {
+        if matches!(self.wait, Wait::Scope { .. }) {
+            self.wait = wait;
+        }
+    }
+
     fn push(&mut self, it: &'a GreenThread, is_deadlocked: bool) {
         self.count += 1;
         self.is_deadlocked |= is_deadlocked;

@@ -92,6 +92,8 @@ pub(crate) const MEASURED: u8 = 1;
 pub(crate) const TOLD_TO_WAIT: u8 = 2;
 /// An observer has spawned it.
 pub(crate) const UNOBSERVED: u8 = 4;
+/// It has done what its scope waits for.
+pub(crate) const OUT_OF_SCOPE: u8 = 8;
 
 /// Bits that its home worker keeps of a green thread, and before that its spawner.
 #[derive(Default)]
@@ -126,6 +128,8 @@ pub(crate) enum Teardown {
     Exit,
     /// Its next wait unwinds.
     Due,
+    /// Each of its waits unwinds, even inside of a shield: it could never end.
+    Stuck,
     /// It has unwound, and so does every further wait.
     Told,
 }

@@ -5,9 +5,9 @@ use crate::clock;
 use crate::config;
 use crate::context;
 use crate::foreign;
-use crate::header::{self, Header, Teardown};
+use crate::header::{self, Header, OUT_OF_SCOPE, Teardown};
 use crate::inspect::printable::Printable;
-use crate::inspect::{self, Frames, Wait};
+use crate::inspect::{self, Frames, Wait, owner_verb};
 use crate::join::JoinHandle;
 use crate::lock::Lock;
 use crate::loop_exit::LoopExit;
@@ -21,7 +21,7 @@ use crate::suspicion;
 use crate::thread;
 use crate::word::{BODY, FINISHED, OS_THREAD, UNSTARTED};
 use crate::worker::{Parts, Worker};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::panic::{Location, resume_unwind};
 use std::ptr::NonNull;
@@ -32,6 +32,8 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How often it looks whether they have, in nanoseconds.
 const LOOK: u64 = 5_000_000;
+/// So many of a scope are named.
+const NAMED: usize = 3;
 
 /// Runs `f` as the first green thread of a hub on this very thread, and returns its result:
 /// gevent's model.
@@ -53,8 +55,10 @@ const LOOK: u64 = 5_000_000;
 /// [`Mutex`](crate::sync::Mutex), [`ReentrantMutex`](crate::sync::ReentrantMutex) or written
 /// [`RwLock`](crate::sync::RwLock) that another one holds, or for what another one runs in a
 /// [`Once`](crate::sync::Once) or its like: then the message lists them. Callbacks of
-/// [`on_deadlock`](crate::inspect::on_deadlock) hear of it before, and may end it by a kill. That
-/// somebody else outside has the handle of one of them, and could kill it, does not count.
+/// [`on_deadlock`](crate::inspect::on_deadlock) hear of it before, if the search finds it within a
+/// second, and may end it by a kill until they return. That somebody else outside has the handle of
+/// one of them, and could kill it, does not count. Its green threads are killed then, even inside of
+/// a [`shield`](crate::shield()): nothing else would ever end their waits.
 ///
 /// # Examples
 ///
@@ -190,8 +194,9 @@ where
     let first = first.expect("failed to spawn a hub's first green thread");
     let _abort = abort::OnUnwind("a hub's loop");
     hub.run(|| first.is_finished());
+    let mut chance = Chance::new(hub);
     while !first.is_finished() {
-        if !hub.is_strict() && is_woken_by_callbacks(hub) {
+        if !hub.is_strict() && chance.is_taken(hub) {
             hub.run(|| first.is_finished());
             continue;
         }
@@ -201,28 +206,56 @@ where
         }
         hub.run(|| first.is_finished());
     }
-    let deadlock = (!first.is_finished()).then(|| report_deadlock(hub));
-    tear_down(hub);
-    match deadlock {
-        Some(report) => End::Deadlock(report),
-        None => End::Result(first.join()),
+    if first.is_finished() {
+        tear_down(hub, Teardown::Due);
+        return End::Result(first.join());
     }
+    let report = report_deadlock(hub);
+    // A strict one may have some who wait for somebody else.
+    let how = match hub.is_strict() {
+        true => Teardown::Due,
+        false => Teardown::Stuck,
+    };
+    tear_down(hub, how);
+    End::Deadlock(report)
 }
 
-/// Waits until the callbacks of deadlocks have been told of that of `hub`, if there are any: has one of
-/// them woken somebody by a kill?
-fn is_woken_by_callbacks(hub: &Worker) -> bool {
-    if !inspect::is_heard() {
-        return false;
+/// That of the callbacks which hear of deadlocks, to end that of a hub by a kill.
+struct Chance {
+    /// How many lived there when it began.
+    live: usize,
+    /// When it ends.
+    deadline: u64,
+}
+
+impl Chance {
+    fn new(hub: &Worker) -> Chance {
+        Chance {
+            live: hub.live(),
+            deadline: clock::deadline(PATIENCE),
+        }
     }
-    let now = clock::now();
-    let deadline = clock::deadline(PATIENCE);
-    while hub.is_quiet() && !suspicion::has_searched(now) && clock::now() < deadline {
-        // The search asks it.
-        hub.answer();
-        park::park_uncancellable(clock::now() + LOOK, reason::Wait::UNPARK);
+
+    /// Waits until they have been told, if there are any: has one woken somebody?
+    fn is_taken(&mut self, hub: &Worker) -> bool {
+        if !inspect::is_heard() || foreign::is_forked() {
+            return false;
+        }
+        // Those who are woken, and only wait again, bring no new one.
+        if hub.live() != self.live {
+            *self = Chance::new(hub);
+        }
+        let now = clock::now();
+        let is_open = || !suspicion::has_searched(now) && clock::now() < self.deadline;
+        while hub.is_quiet() && is_open() {
+            // The search asks it.
+            hub.answer();
+            if !hub.is_asked() {
+                park::park_uncancellable(clock::now() + LOOK, reason::Wait::UNPARK);
+            }
+        }
+        !hub.is_quiet() && clock::now() < self.deadline
     }
-    !hub.is_quiet()
 }
 
 /// Has the first one of a strict hub unwind; false if it does not, as it unwinds already.
@@ -242,20 +275,45 @@ fn report_deadlock(hub: &Worker) -> String {
 
 /// Each living green thread of this hub and what it waits for, on a line each.
 pub(crate) fn list(hub: &Worker) -> String {
-    let mut report = String::new();
-    each_living(hub, |header| {
-        let what = match header.wait().0.reason() {
-            Reason::Scope(_) => "waits for the end of its scope".to_owned(),
-            Reason::Join(id) => format!("waits for the end of {}", describe_living(hub, id)),
-            Reason::On(thing, address) if owner(header) != 0 => {
-                let owner = describe_living(hub, owner(header));
-                format!("is {thing} at {address:#x}, held by {owner}")
-            }
-            _ => format!("is {}", Wait::new(header.wait().0, clock::now())),
-        };
-        let _ = write!(report, "\n  {} {what}", describe(header));
-    });
-    report
+    let mut living: Vec<&'static Header> = Vec::new();
+    each_living(hub, |header| living.push(header));
+    // SAFETY: as in `describe`.
+    let ids = living.iter().map(|it| (unsafe { it.number() }, *it));
+    let ids: HashMap<u64, &Header> = ids.collect();
+    let in_scopes = living.iter().filter(|it| !it.marks.has(OUT_OF_SCOPE));
+    let children: HashMap<Unparker, &Header> =
+        in_scopes.map(|it| (Unparker::of(it), *it)).collect();
+    let who = |id: u64| {
+        let living = ids.get(&id).map(|it| describe(it));
+        living.unwrap_or_else(|| format!("green thread {id}"))
+    };
+    let what = |header: &Header| match (header.wait().0.reason(), waits(header)) {
+        (Reason::Scope(_), Some(waits)) => {
+            let left = waits.children.iter().filter_map(|it| children.get(it));
+            describe_scope(&left.map(|it| describe(it)).collect::<Vec<_>>())
+        }
+        (Reason::Join(id), _) => format!("waits for the end of {}", who(id)),
+        (Reason::On(thing, address), Some(waits)) if waits.owner != 0 => {
+            let verb = owner_verb(thing);
+            format!("is {thing} at {address:#x}, {verb} by {}", who(waits.owner))
+        }
+        _ => format!("is {}", Wait::new(header.wait().0, clock::now())),
+    };
+    let lines = living.iter();
+    let lines = lines.map(|it| format!("\n  {} {}", describe(it), what(it)));
+    lines.collect()
+}
+
+fn describe_scope(left: &[String]) -> String {
+    let mut text = "waits for the end of its scope".to_owned();
+    if !left.is_empty() {
+        let named = &left[..left.len().min(NAMED)];
+        let _ = write!(text, ": of {}", named.join(", "));
+    }
+    if left.len() > NAMED {
+        let _ = write!(text, " and {} more", left.len() - NAMED);
+    }
+    text
 }
 
 /// Is each lock that one of this hub waits for held by one of this hub? All of them wait, for a
@@ -266,7 +324,7 @@ pub(crate) fn holds_its_locks(hub: &Worker) -> bool {
         // SAFETY: as in `describe`.
         ids.insert(unsafe { header.number() });
         if header.wait().0.owner_address().is_some() {
-            owners.insert(owner(header));
+            owners.insert(waits(header).map_or(0, |it| it.owner));
         }
     });
     owners.is_subset(&ids)
@@ -286,22 +344,10 @@ pub(crate) fn awaits_jobs(hub: &Worker) -> bool {
     jobs.flatten().any(|id| ids.contains(&id))
 }
 
-/// Who holds the lock that it waits for, or 0.
-fn owner(header: &Header) -> u64 {
+/// For whom it waits.
+fn waits(header: &Header) -> Option<request::Waits> {
     // SAFETY: it is of this hub, on whose thread this runs, between two switches, and lives.
-    unsafe { request::waits(header) }.map_or(0, |it| it.owner)
-}
-
-/// One of this hub, which waits as well.
-fn describe_living(hub: &Worker, id: u64) -> String {
-    let mut found = format!("green thread {id}");
-    each_living(hub, |header| {
-        // SAFETY: as in `describe`.
-        if unsafe { header.number() } == id {
-            found = describe(header);
-        }
-    });
-    found
+    unsafe { request::waits(header) }
 }
 
 /// Visits the started and unfinished green threads of this hub.
@@ -326,10 +372,10 @@ fn describe(header: &Header) -> String {
 
 /// Ends all that still lives here. It does not return before: the frames of green threads may be
 /// borrowed from by others, and may borrow from this OS thread, which may end after `run`.
-fn tear_down(hub: &Worker) {
+fn tear_down(hub: &Worker, how: Teardown) {
     hub.close();
     each_living(hub, |header| {
-        header.teardown.set(Teardown::Due);
+        header.teardown.set(how);
         Unparker::new(NonNull::from(header), header.word.load().generation()).unpark();
     });
     let ended = || hub.live() == 0 && hub.is_quiet();

@@ -48,7 +48,7 @@ fn interrupt(header: &Header, deadline: u64) -> u64 {
         header.teardown.set(Teardown::None);
         unwind(header, Box::new(LoopExit::new()));
     }
-    if header.shields.get() == 0 {
+    if is_open(header) {
         deliver_kill(header, teardown);
     }
     let Some(limit) = limit else { return deadline };
@@ -70,7 +70,7 @@ pub(crate) fn check(deadline: u64) -> Option<u64> {
         return Some(deadline);
     }
     let told = header.teardown.get() != Teardown::None || header.word.has(KILL);
-    let killed = told && header.shields.get() == 0;
+    let killed = told && is_open(header);
     // SAFETY: `timeout` takes its limit out before its frame ends.
     let limit = header.limit.get().map(|limit| unsafe { limit.as_ref() });
     let expired =
@@ -82,13 +82,23 @@ pub(crate) fn check(deadline: u64) -> Option<u64> {
     Some(deadline.min(limit.map_or(clock::NEVER, Limit::nearest)))
 }
 
+/// Does a kill reach it now?
+fn is_open(header: &Header) -> bool {
+    header.shields.get() == 0 || header.teardown.get() == Teardown::Stuck
+}
+
 fn deliver_kill(header: &Header, teardown: Teardown) {
-    if teardown != Teardown::None {
-        // Whoever catches its kill and waits again must not keep the hub from going on.
-        if header.teardown.replace(Teardown::Told) == Teardown::Told {
-            park::give_way();
+    // Whoever catches its kill and waits again must not keep the hub from going on.
+    match teardown {
+        Teardown::None => {}
+        Teardown::Due => {
+            header.teardown.set(Teardown::Told);
+            die();
         }
-        die();
+        Teardown::Stuck | Teardown::Told | Teardown::Exit => {
+            park::give_way();
+            die();
+        }
     }
     if header.word.take(KILL) {
         die();
@@ -99,7 +109,7 @@ fn deliver_kill(header: &Header, teardown: Teardown) {
 pub(crate) fn is_due() -> bool {
     let header = context::waiter();
     let killed = header.teardown.get() != Teardown::None || header.word.has(KILL);
-    let due = killed && header.shields.get() == 0 || next_timeout() <= clock::now();
+    let due = killed && is_open(header) || next_timeout() <= clock::now();
     due && !std::thread::panicking()
 }
 
@@ -150,7 +160,8 @@ pub(crate) fn caught(header: &Header) {
 /// Runs `f` with kills and timeouts held back: one that comes meanwhile takes effect at the first
 /// wait after the end of `f`. A timeout that begins inside of `f` is not held back.
 ///
-/// For what must not be left half done: a message of which the first part is sent, a transaction.
+/// For what must not be left half done: a message of which the first part is sent, a transaction. A
+/// [`run`](crate::run) that can never go on ends what is inside nevertheless.
 ///
 /// # Examples
 ///

@@ -7,7 +7,7 @@
 use crate::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::clock;
 use crate::coroutine::Look;
-use crate::header::{Header, Parked};
+use crate::header::{Header, OUT_OF_SCOPE, Parked};
 use crate::lock::Lock;
 use crate::owner::Owner;
 use crate::park::Unparker;
@@ -19,7 +19,7 @@ use crate::worker::Worker;
 use std::sync::Arc;
 
 /// How long a worker answers before it goes on with its own work, for as long or to the end of a
-/// switch, in nanoseconds.
+/// switch, in nanoseconds. What it says of one it says at once: of 100,000 in a scope, for longer.
 const TURN: u64 = 1_000_000;
 
 /// Room for a backtrace, of which one that is printed as well takes 23 KB.
@@ -50,8 +50,10 @@ pub(crate) struct Waits {
     pub(crate) parked: Parked,
     /// The number of the owner of the lock that it waits for, or 0.
     pub(crate) owner: u64,
-    /// Those for whose end it waits, if that is its scope's.
+    /// Those of its scope that have not ended, if it waits for the end of that.
     pub(crate) children: Vec<Unparker>,
+    /// No scope waits for it, or no more.
+    pub(crate) is_out_of_scope: bool,
 }
 
 /// What is asked of each one.
@@ -163,6 +165,11 @@ impl Worker {
         }
     }
 
+    /// Does anybody ask, or did just now?
+    pub(crate) fn is_asked(&self) -> bool {
+        self.remote().counts.is_asked()
+    }
+
     /// Answers those who ask about this worker's green threads, for a moment.
     pub(crate) fn answer(&self) {
         let end = clock::now() + TURN;
@@ -229,5 +236,6 @@ pub(crate) unsafe fn waits(header: &Header) -> Option<Waits> {
         parked,
         owner: owner.unwrap_or(0),
         children,
+        is_out_of_scope: header.marks.has(OUT_OF_SCOPE),
     })
 }

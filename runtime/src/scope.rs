@@ -3,6 +3,7 @@
 use crate::abort;
 use crate::clock::{self, NEVER};
 use crate::context;
+use crate::header::OUT_OF_SCOPE;
 use crate::interrupt;
 use crate::join::JoinHandle;
 use crate::killed::Killed;
@@ -173,8 +174,8 @@ impl ScopeData {
         children.those.push(child);
     }
 
-    /// Those of the scope that lies at `address` that have not ended, but for those of whom the scope
-    /// has killed all.
+    /// Those of the scope that lies at `address` that have not ended; none of a scope that has killed
+    /// all. Some may be [`OUT_OF_SCOPE`], which only their homes know.
     ///
     /// # Safety
     ///
@@ -182,9 +183,8 @@ impl ScopeData {
     pub(crate) unsafe fn living_at(address: usize) -> Vec<Unparker> {
         let scope = ptr::with_exposed_provenance::<ScopeData>(address);
         // SAFETY: the caller's word; `Wait::scope` has exposed the address.
-        let children = unsafe { &*scope }.children.lock();
-        let living = children.those.iter().filter(|child| child.is_alive());
-        living.copied().collect()
+        let those = unsafe { &*scope }.children.lock().those.clone();
+        those.into_iter().filter(|child| child.is_alive()).collect()
     }
 
     fn end(&self, unhandled: Unhandled) {
@@ -260,6 +260,11 @@ impl<F: FnOnce() -> T, T> Child<'_, F, T> {
         let result = catch_unwind(AssertUnwindSafe(self.f));
         // SAFETY: until the child has ended nobody else looks at the result.
         unsafe { *self.packet.result.get() = Outcome::Ended(result) };
+        drop(self.packet);
+        // Its locals are still to end, which may wait, but not in the scope.
+        if let Some((_, me)) = context::green() {
+            me.marks.set(OUT_OF_SCOPE);
+        }
     }
 }
 

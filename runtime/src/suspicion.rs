@@ -10,6 +10,7 @@
 use crate::abort;
 use crate::clock::{self, NEVER};
 use crate::context;
+use crate::foreign;
 use crate::futex;
 use crate::header::Header;
 use crate::inspect::{Looked, Search, YOUNG};
@@ -68,7 +69,8 @@ fn raise_if_waiting(target: &Header, word: Snapshot) {
 
 /// Has it searched, and reported, what was so at that moment? If not, it will soon.
 pub(crate) fn has_searched(moment: u64) -> bool {
-    let is_done = SEARCHED_AT.load(Ordering::Acquire) >= moment + YOUNG;
+    // Twice: a wait may be noted as some milliseconds younger than it is.
+    let is_done = SEARCHED_AT.load(Ordering::Acquire) >= moment + 2 * YOUNG;
     if !is_done && STATE.load(Ordering::Relaxed) == CALM {
         wake();
     }
@@ -90,7 +92,8 @@ pub(crate) fn raise_uncounted() {
 
 #[cold]
 fn wake() {
-    if STATE.swap(RAISED, Ordering::Relaxed) == RAISED {
+    // A forked child has no such thread, and may not have one.
+    if foreign::is_forked() || STATE.swap(RAISED, Ordering::Relaxed) == RAISED {
         return;
     }
     if STARTED.swap(true, Ordering::Relaxed) {

@@ -208,6 +208,23 @@ fn callbacks_hear_of_a_run_before_it_panics() {
 }
 
 #[test]
+fn who_is_unparked_again_and_again_does_not_keep_a_run() {
+    Child::new(this_test!()).passes(|| {
+        inspect::on_deadlock(|_| ());
+        std::thread::spawn(|| {
+            loop {
+                if let Some(victim) = &*VICTIM.lock().unwrap() {
+                    victim.thread().unpark();
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let text = panic_of(run_two_locks);
+        assert!(text.starts_with("this `run` would wait forever"), "{text}");
+    });
+}
+
+#[test]
 fn a_callback_that_does_not_return_is_not_waited_for() {
     Child::new(this_test!()).passes(|| {
         inspect::on_deadlock(|_| {

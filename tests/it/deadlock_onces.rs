@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use greenloop::sync::{Arc, LazyLock, Once, OnceLock};
-use greenloop::{JoinHandle, run, thread};
+use greenloop::sync::{Arc, LazyLock, Mutex, Once, OnceLock};
+use greenloop::{JoinHandle, run, shield, thread};
 
 use crate::child::{Child, this_test};
 use crate::deadlock_scopes::{QUIET, found, names};
+use crate::hub::panic_of;
 use crate::inspect::{dump_when_waiting, named};
 use crate::within::{LONG, until, within};
 
@@ -105,6 +106,24 @@ fn a_static_that_needs_itself() {
             LazyLock::force(&ITSELF);
         });
         assert_eq!(names(&found.recv_timeout(LONG).unwrap()), ["stuck"]);
+    });
+}
+
+// The initialiser is shielded, and so is the second: nothing but the end of the hub ends them.
+#[test]
+fn a_hub_in_which_shielded_ones_wait_for_each_other_says_so() {
+    Child::new(this_test!()).passes(|| {
+        let of_a_static = panic_of(|| run(|| *ITSELF));
+        let locks_twice = || {
+            let mutex = Mutex::new(());
+            let _held = mutex.lock();
+            drop(mutex.lock());
+        };
+        let of_a_lock = panic_of(|| run(|| shield(locks_twice)));
+        for (text, how) in [(of_a_static, ", run by "), (of_a_lock, ", held by ")] {
+            assert!(text.starts_with("this `run` would wait forever"), "{text}");
+            assert!(text.contains(how), "{text}");
+        }
     });
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use greenloop::inspect::{self, Deadlock, Thing, Wait};
 use greenloop::sync::{Arc, Mutex};
-use greenloop::{JoinHandle, scope, spawn, thread, timeout, yield_now};
+use greenloop::{JoinHandle, green_local, scope, spawn, thread, timeout, yield_now};
 
 use crate::child::{Child, this_test};
 use crate::inspect::{dump_when_waiting, find, named};
@@ -149,6 +149,45 @@ fn scopes_that_go_on_are_no_deadlocks() {
         for it in [sleeps, wants, guarded] {
             it.join().unwrap();
         }
+        assert!(found.try_recv().is_err());
+    });
+}
+
+static HELD: Mutex<()> = Mutex::new(());
+
+/// A local that locks at its end.
+struct Locks;
+
+impl Drop for Locks {
+    fn drop(&mut self) {
+        drop(HELD.lock());
+    }
+}
+
+green_local! {
+    static AT_THE_END: Locks = Locks;
+}
+
+// Its scope no longer waits for it.
+#[test]
+fn a_child_whose_locals_end_is_in_no_cycle() {
+    Child::new(this_test!()).passes(|| {
+        let found = found();
+        let owner = named("owner", || {
+            let held = HELD.lock();
+            scope(|s| {
+                child("ends".into(), s, || AT_THE_END.with(|_| ()));
+                child("sleeps".into(), s, || greenloop::sleep(QUIET));
+            });
+            drop(held);
+        });
+        drop(dump_when_waiting("ends"));
+        let dump = dump_when_waiting("owner");
+        let wait = find(&dump, "owner").unwrap().wait().unwrap();
+        let sleeper = find(&dump, "sleeps").unwrap().id();
+        let left = vec![sleeper];
+        assert_eq!(*wait, Wait::Scope { left });
+        owner.join().unwrap();
         assert!(found.try_recv().is_err());
     });
 }

@@ -134,11 +134,14 @@ fn a_lock_is_told_with_its_holder_and_a_socket_with_its_addresses() {
 }
 
 #[test]
-fn scopes_and_choices_have_a_word_alone() {
+fn scopes_say_who_is_left_and_choices_have_a_word_alone() {
     let scope = named("json scope", || {
         greenloop::scope(|it| drop(it.spawn(parks_for_ever)));
     });
-    assert_eq!(wait_of("json scope"), json!({ "for": "scope" }));
+    let wait = wait_of("json scope");
+    let left = wait["left"].as_array().unwrap();
+    assert!(left.len() == 1 && left[0].is_u64(), "{wait}");
+    assert_eq!(wait, json!({ "for": "scope", "left": left }));
     scope.kill();
     let chooser = named("json chooser", || {
         let parked = [0, 1].map(|_| greenloop::spawn(parks_for_ever));

@@ -23,8 +23,10 @@ pub(super) struct Found {
     pub(super) wait: Option<Wait>,
     /// The number of the owner of the lock that it waits for, or 0.
     pub(super) owner: u64,
-    /// For whose end it waits, if that is its scope's.
+    /// Those of its scope that have not ended, if it waits for the end of that.
     pub(super) children: Vec<Unparker>,
+    /// No scope waits for it any more.
+    pub(super) is_out_of_scope: bool,
     since: u64,
     pub(super) home: Option<usize>,
     pub(super) entry: GreenThread,
@@ -119,6 +121,7 @@ fn look_at(header: &'static Header, now: u64) -> Option<Found> {
         wait: waits.then_some(wait),
         owner: 0,
         children: Vec::new(),
+        is_out_of_scope: false,
         since,
         home: home(word).filter(|_| state != State::Unstarted),
         entry,

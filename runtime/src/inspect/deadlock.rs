@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// A cycle of green threads, each of which waits for a lock that the next one holds, for its end, or
-/// for that of a scope to which it belongs. None of them will ever go on, unless it is killed.
+/// for that of a scope to which it belongs. None of them will ever go on, unless one is killed; inside
+/// of a [`shield`](crate::shield()), as the initialiser of a
+/// [`LazyLock`](crate::sync::LazyLock) is, not even then.
 ///
 /// `Display` names all of them, on a line each.
 #[derive(Clone, Debug)]
@@ -96,25 +98,26 @@ const KEPT: usize = 100;
 
 /// Has `f` called with each deadlock from now on, once, beside the WARN in the log.
 ///
-/// Deadlocks are always looked for, at no cost while nobody waits for a lock: a cycle of green
-/// threads that wait for each other's locks ([`Mutex`](crate::sync::Mutex),
+/// Deadlocks are always looked for, at no cost while nobody waits for a lock or a scope: a cycle of
+/// green threads that wait for each other's locks ([`Mutex`](crate::sync::Mutex),
 /// [`ReentrantMutex`](crate::sync::ReentrantMutex), a written [`RwLock`](crate::sync::RwLock)), for
 /// the ends of each other or of their [`scope`](crate::scope())s, or for what runs in each other's
 /// [`Once`](crate::sync::Once), [`OnceLock`](crate::sync::OnceLock) or
-/// [`LazyLock`](crate::sync::LazyLock), is reported some 50 to 100 ms after it has formed; later if a worker is held by something
-/// else, or if very many wait for locks, as the search takes one part in a hundred of the time at
-/// most: after 1 to 2 s if 100,000 do. What is reported is one: each of them waited all the time. A
-/// guard that was moved to another green thread of its worker counts as held by the one that
-/// locked. A wait with a deadline, or inside of a [`timeout`](crate::timeout()), ends by itself and
-/// is no part of any. Of cycles that share a member one is reported, and another one once that has
-/// ended by a kill.
+/// [`LazyLock`](crate::sync::LazyLock), is reported some 50 to 100 ms after it has formed; later if a
+/// worker is held by something else, or if very many wait for locks, as the search takes one part in
+/// a hundred of the time at most: after 1 to 2 s if 100,000 do. What is reported is one: each of them
+/// waited all the time. A guard that was moved to another green thread of its worker counts as held
+/// by the one that locked. A wait with a deadline, or inside of a [`timeout`](crate::timeout()), ends
+/// by itself and is no part of any. Of cycles that share a member one is reported, and another one
+/// within some seconds after that has ended by a kill.
 ///
 /// Not found are cycles that lead through an OS thread, a reader of an `RwLock`, a handle that is
 /// awaited (`handle.await`) or given to [`wait`](crate::wait()) or [`wait_any`](crate::wait_any),
-/// or a lock of std.
+/// one that has been killed and is shielded, a scope that has passed a kill on, or a lock of std.
 ///
 /// `f` runs on an OS thread of its own, which does nothing else meanwhile: it may wait, and kill
-/// somebody. A panic in it is caught. Callbacks stay for the life of the process. Those of before
+/// somebody, by [`kill_timeout`](crate::JoinHandle::kill_timeout) if that one may be shielded, as no
+/// deadlock is looked for before `f` returns. A panic in it is caught. Callbacks stay for the life of the process. Those of before
 /// are told by [`deadlocks`]. A [`run`](crate::run) in which nothing else is left to do waits for the
 /// callbacks, a second at most, and panics if none of them has killed anybody of it.
 ///

@@ -54,7 +54,8 @@ fn enter_left(found: &mut [Found]) {
         return;
     }
     let slot = |it: &Found| Unparker::new(NonNull::from(it.header), it.generation);
-    let ids = found.iter().map(|it| (slot(it), it.entry.id));
+    let in_scopes = found.iter().filter(|it| !it.is_out_of_scope);
+    let ids = in_scopes.map(|it| (slot(it), it.entry.id));
     let ids: HashMap<Unparker, u64> = ids.collect();
     for it in found {
         let left = it.children.iter().filter_map(|child| ids.get(child));

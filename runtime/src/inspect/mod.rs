@@ -85,5 +85,6 @@ pub use self::signal::on_signal;
 pub use self::spans::trace_spans;
 pub use self::stacks::{SiteUse, measure_stacks, stacks};
 pub use self::wait::Wait;
+pub(crate) use self::wait::owner_verb;
 pub use self::worker::{Activity, Worker};
 pub use crate::reason::Thing;

@@ -56,7 +56,9 @@ pub(super) fn ask(found: &mut [Found], options: Options, own: Option<&OwnWorker>
         if !questions.iter_mut().any(|it| it.is_open(patience)) {
             break;
         }
-        park::park_uncancellable(clock::now() + LOOK, Wait::UNPARK);
+        if !own.is_some_and(OwnWorker::is_asked) {
+            park::park_uncancellable(clock::now() + LOOK, Wait::UNPARK);
+        }
     }
     questions.into_iter().map(|it| it.end(found)).collect()
 }
@@ -154,6 +156,7 @@ fn enter(found: &mut Found, answer: Answer) {
     if let Some(waits) = answer.wait.filter(|it| found.waits_as(it.parked)) {
         found.owner = waits.owner;
         found.children = waits.children;
+        found.is_out_of_scope = waits.is_out_of_scope;
     }
     if let Some(look) = answer.look {
         enter_look(found, look);

@@ -4,8 +4,8 @@
 //! lock says who holds it, and of each who waits for its scope who is left of it; then all waits are
 //! looked at again. No two waits are equal (`Worker::stamp`), so whoever waits as before was parked
 //! all the time; and the holder that was read is right if it was parked by then (`owner.rs`), and
-//! stays so, since only it can let go; who is of a scope is so to its end. So there was a moment at
-//! which all of a cycle were parked, each for the next one.
+//! stays so, since only it can let go; who is in a scope, and parked, stays in it. So there was a
+//! moment at which all of a cycle were parked, each for the next one.
 //!
 //! Who waits for a scope waits for several. Cycles that share a member are reported one at a time.
 
@@ -174,11 +174,13 @@ impl<'a> Waiting<'a> {
     fn new(suspects: &'a [Suspect], waits: &'a [(usize, Waits)]) -> Self {
         let ids: HashMap<u64, usize> = waits.iter().map(|it| it.1.id).zip(0..).collect();
         let has_scopes = waits.iter().any(|it| !it.1.children.is_empty());
-        let slots = waits.iter().filter(|_| has_scopes).map(|(number, it)| {
+        let slots = waits.iter().zip(0..).filter(|_| has_scopes);
+        let in_scopes = slots.filter(|((_, it), _)| !it.is_out_of_scope);
+        let slots = in_scopes.map(|((number, it), place)| {
             let header = NonNull::from(suspects[*number].header);
-            Unparker::new(header, it.parked.generation)
+            (Unparker::new(header, it.parked.generation), place)
         });
-        let slots: HashMap<Unparker, usize> = slots.zip(0..).collect();
+        let slots: HashMap<Unparker, usize> = slots.collect();
         let mut graph = Graph::default();
         for (_, it) in waits {
             let other = match it.parked.wait.reason() {

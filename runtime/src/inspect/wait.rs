@@ -113,14 +113,19 @@ impl fmt::Display for Wait {
                 holder,
             } => {
                 write!(f, "{thing} at {address:#x}")?;
-                let verb = match thing {
-                    Thing::Once => "run",
-                    _ => "held",
-                };
+                let verb = owner_verb(*thing);
                 let mut holder = holder.iter();
                 holder.try_for_each(|it| write!(f, ", {verb} by {it}"))
             }
         }
+    }
+}
+
+/// What the owner does to it, as a participle.
+pub(crate) fn owner_verb(thing: Thing) -> &'static str {
+    match thing {
+        Thing::Once => "run",
+        _ => "held",
     }
 }
 

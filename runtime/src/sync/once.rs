@@ -63,7 +63,7 @@ impl Once {
     /// Runs `f` if no other has; waits while another one runs. Yields only then.
     ///
     /// When it returns, one of them has run to its end, and what it did is seen. Calling it from
-    /// inside of `f` waits for ever; [`on_deadlock`](crate::inspect::on_deadlock) tells.
+    /// inside of `f` waits for ever: a [deadlock](crate::inspect::on_deadlock).
     ///
     /// # Panics
     ///
@@ -174,8 +174,15 @@ impl Once {
         running.ended = true;
     }
 
+    /// Waits until the state has changed; it may return before.
     fn park(&self, waiters: Guard<'_, WaitQueue>) {
+        let state = self.state.load(Ordering::Relaxed);
+        drop(waiters);
         let _waiting = suspicion::raise(true);
+        let waiters = self.waiters.lock();
+        if self.state.load(Ordering::Relaxed) != state {
+            return;
+        }
         let why = Wait::on(Thing::Once, &self.owner);
         // All are woken together, so whoever is killed has nothing to pass on.
         wait_queue::wait(
