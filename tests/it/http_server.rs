@@ -174,6 +174,27 @@ fn a_slow_head_or_body_has_an_end() {
     assert_eq!(rest(&mut silent), b"", "who says nothing is told nothing");
 }
 
+/// Whose bytes come while it is cut.
+#[test]
+fn a_head_that_drips_is_told_that_it_is_slow() {
+    let server = Server::start(&["--head-timeout", "1"]);
+    let drip = || {
+        let mut stream = server.connect();
+        stream.write_all(b"GET / HTTP/1.1\r\nX: ").unwrap();
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_millis(1500) && stream.write_all(b"x").is_ok() {
+            std::thread::sleep(Duration::from_micros(400));
+        }
+        statuses(&rest(&mut stream))
+    };
+    std::thread::scope(|s| {
+        let all: Vec<_> = (0..40).map(|_| s.spawn(drip)).collect();
+        for it in all {
+            assert_eq!(it.join().unwrap(), [408]);
+        }
+    });
+}
+
 /// Looks for 50 ms.
 fn has_answer(stream: &TcpStream) -> bool {
     let long = stream.read_timeout().unwrap();

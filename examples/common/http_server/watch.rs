@@ -239,9 +239,11 @@ impl Watched {
         receives && !self.is_cut() && self.watch.ended.load(SeqCst)
     }
 
-    /// Is it the watchdog who has ended what could be read?
+    /// Is it the watchdog who has ended what could be read? Who has said just after that until when it
+    /// goes on has hidden it, by a time that is over.
     pub(crate) fn is_cut(&self) -> bool {
-        self.watch.word.load(SeqCst) >> 2 == NEVER
+        let deadline = self.watch.word.load(SeqCst) >> 2;
+        deadline == NEVER || deadline <= self.now()
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
