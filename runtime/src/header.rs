@@ -94,6 +94,8 @@ pub(crate) const TOLD_TO_WAIT: u8 = 2;
 pub(crate) const UNOBSERVED: u8 = 4;
 /// It has done what its scope waits for.
 pub(crate) const OUT_OF_SCOPE: u8 = 8;
+/// It drops its thread-local storage, out of which nothing may unwind.
+pub(crate) const ENDS_STORAGE: u8 = 16;
 
 /// Bits that its home worker keeps of a green thread, and before that its spawner.
 #[derive(Default)]
@@ -128,7 +130,7 @@ pub(crate) enum Teardown {
     Exit,
     /// Its next wait unwinds.
     Due,
-    /// Each of its waits unwinds, even inside of a shield: it could never end.
+    /// Its wait unwinds, even inside of a shield: it could never end.
     Stuck,
     /// It has unwound, and so does every further wait.
     Told,

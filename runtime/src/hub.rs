@@ -5,7 +5,7 @@ use crate::clock;
 use crate::config;
 use crate::context;
 use crate::foreign;
-use crate::header::{self, Header, OUT_OF_SCOPE, Teardown};
+use crate::header::{self, ENDS_STORAGE, Header, OUT_OF_SCOPE, Teardown};
 use crate::inspect::printable::Printable;
 use crate::inspect::{self, Frames, Wait, owner_verb};
 use crate::join::JoinHandle;
@@ -57,8 +57,8 @@ const NAMED: usize = 3;
 /// [`Once`](crate::sync::Once) or its like: then the message lists them. Callbacks of
 /// [`on_deadlock`](crate::inspect::on_deadlock) hear of it before, if the search finds it within a
 /// second, and may end it by a kill until they return. That somebody else outside has the handle of
-/// one of them, and could kill it, does not count. Its green threads are killed then, even inside of
-/// a [`shield`](crate::shield()): nothing else would ever end their waits.
+/// one of them, and could kill it, does not count. Their waits are then ended by
+/// a kill, even inside of a [`shield`](crate::shield()): nothing else ever would.
 ///
 /// # Examples
 ///
@@ -375,6 +375,10 @@ fn describe(header: &Header) -> String {
 fn tear_down(hub: &Worker, how: Teardown) {
     hub.close();
     each_living(hub, |header| {
+        let how = match how {
+            Teardown::Stuck if header.marks.has(ENDS_STORAGE) => Teardown::Due,
+            how => how,
+        };
         header.teardown.set(how);
         Unparker::new(NonNull::from(header), header.word.load().generation()).unpark();
     });

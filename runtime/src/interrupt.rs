@@ -88,17 +88,12 @@ fn is_open(header: &Header) -> bool {
 }
 
 fn deliver_kill(header: &Header, teardown: Teardown) {
-    // Whoever catches its kill and waits again must not keep the hub from going on.
-    match teardown {
-        Teardown::None => {}
-        Teardown::Due => {
-            header.teardown.set(Teardown::Told);
-            die();
-        }
-        Teardown::Stuck | Teardown::Told | Teardown::Exit => {
+    if teardown != Teardown::None {
+        // Whoever catches its kill and waits again must not keep the hub from going on.
+        if header.teardown.replace(Teardown::Told) == Teardown::Told {
             park::give_way();
-            die();
         }
+        die();
     }
     if header.word.take(KILL) {
         die();

@@ -6,7 +6,7 @@ use crate::birth::{self, Birth};
 use crate::config;
 use crate::context;
 use crate::extra::{self, Extra};
-use crate::header::{BodyType, Header, HeaderCache, Kind, Teardown};
+use crate::header::{BodyType, ENDS_STORAGE, Header, HeaderCache, Kind, Teardown};
 use crate::inspect::observer;
 use crate::interrupt::shield;
 use crate::join::{JoinHandle, LocalJoinHandle};
@@ -521,6 +521,7 @@ fn end_locals(header: &Header) {
     locals::end(header);
     if let Some(storage) = extra::storage(header) {
         // Nothing may unwind out of such a destructor, so a kill is too late for a wait in there.
+        header.marks.set(ENDS_STORAGE);
         // SAFETY: if it has begun, the green thread runs now, at its end, and this is its frame.
         shield(|| unsafe { storage.end() });
     }

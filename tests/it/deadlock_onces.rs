@@ -1,5 +1,6 @@
 //! Cycles that lead through what is done once.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -125,6 +126,36 @@ fn a_hub_in_which_shielded_ones_wait_for_each_other_says_so() {
             assert!(text.contains(how), "{text}");
         }
     });
+}
+
+/// Waits at its end, in a shield.
+struct WaitsAtItsEnd;
+
+impl Drop for WaitsAtItsEnd {
+    fn drop(&mut self) {
+        shield(|| greenloop::sleep(Duration::from_millis(5)));
+        eprintln!("it has waited");
+    }
+}
+
+// The end of the hub cuts the waits that could never end, and no others.
+#[test]
+fn shields_hold_in_what_is_left_of_a_hub_that_cannot_go_on() {
+    let end = Child::new(this_test!()).run(|| {
+        run(|| {
+            let mutex = Mutex::new(());
+            let _waits = WaitsAtItsEnd;
+            let _held = mutex.lock();
+            let caught = catch_unwind(AssertUnwindSafe(|| shield(|| drop(mutex.lock()))));
+            assert!(caught.is_err());
+            shield(|| greenloop::sleep(Duration::from_millis(5)));
+            eprintln!("it has slept");
+        });
+    });
+    assert!(end.stderr.contains("would wait forever"), "{end}");
+    for line in ["it has slept", "it has waited"] {
+        assert!(end.said(line), "{line}: {end}");
+    }
 }
 
 #[test]
